@@ -1,0 +1,259 @@
+"""The command line: competition, stages, options -> stages in order. `./run.sh` calls it."""
+
+import argparse
+import importlib
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe
+
+STAGES = ("download", "prepare", "split", "train", "tune", "predict", "submit", "report", "upload")
+PACKAGE = Path(__file__).parent
+PROGRAM = "./run.sh"
+
+EXAMPLES = f"""examples:
+  {PROGRAM} demo                              no account, no data, no GPU: draws its own data, runs every stage
+  {PROGRAM} tgs --data ~/Downloads/tgs        every stage on Kaggle's files, zipped or unpacked
+  {PROGRAM} tgs --recipe quick                without a GPU
+  {PROGRAM} tgs train --fold 2                one stage, one fold (--fold all trains on everything)
+  {PROGRAM} tgs tune submit report            some stages of what is trained
+  {PROGRAM} tgs --recipe quick --run mine --epochs 3
+  {PROGRAM} tgs upload --message "first try"
+  {PROGRAM} tgs check FILE.csv                is this a valid submission?
+  {PROGRAM} test                              the tests
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 2 the user can fix it, 130 interrupted; a traceback is our bug (1)."""
+    try:
+        return run(sys.argv[1:] if arguments is None else arguments)
+    except UserError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # `… | head`: nobody reads any more; keep the interpreter from complaining as it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run(arguments: list[str]) -> int:
+    wants_help = not arguments or bool({"-h", "--help"} & set(arguments))
+    if wants_help:
+        print(help_for([word for word in arguments if not word.startswith("-")]))
+        return 0
+    options = parse(arguments)
+    name, *words = options.words
+    if name in tool_names() and name not in competition_names():
+        return tool(name).run(None, words)
+    job = job_for(competition(name), options)
+    if words and words[0] in tool_names():
+        return tool(words[0]).run(job, words[1:])
+    run_stages(job, words)
+    return 0
+
+
+def run_stages(job, named: list[str]) -> None:
+    """Runs the named stages in their order, each after bringing up to date what it reads; all but upload, when none
+    is named."""
+    unknown = [word for word in named if word not in STAGES]
+    if unknown:
+        raise UserError(f"'{unknown[0]}' is no stage; known are: {', '.join(STAGES)}, and the tools {', '.join(tool_names())}")
+    done: set[str] = set()
+    for name in STAGES:
+        if name in named:
+            _bring_up_to_date(job, stage(name).READS, done, may_train=False)
+            _run(job, name, named=True)
+            done.add(name)
+        elif not named and name != "upload":
+            _bring_up_to_date(job, (name,), done, may_train=True)
+
+
+def _bring_up_to_date(job, names, done: set[str], may_train: bool) -> None:
+    for name in names:
+        if name in done:
+            continue
+        _bring_up_to_date(job, stage(name).READS, done, may_train)
+        if name == "train" and not may_train:
+            stage(name).require(job)
+        elif stage(name).is_current(job):
+            job.say(f"{name}: up to date")
+        else:
+            _run(job, name, named=False)
+        done.add(name)
+
+
+def _run(job, name: str, named: bool) -> None:
+    job.say(f"{name}:")
+    stage(name).run(job, named=named)
+
+
+def stage(name: str):
+    return importlib.import_module(f"pipeline.stages.{name}")
+
+
+def tool(name: str):
+    return importlib.import_module(f"pipeline.tools.{name}")
+
+
+def competition(name: str):
+    if name not in competition_names():
+        raise UserError(f"'{name}' is no competition; known are: {', '.join(competition_names())}")
+    return importlib.import_module(f"pipeline.competitions.{name}").competition
+
+
+def competition_names() -> list[str]:
+    """Every file of competitions/ is one: nothing else needs to be told."""
+    return _modules("competitions")
+
+
+def tool_names() -> list[str]:
+    return _modules("tools")
+
+
+def _modules(folder: str) -> list[str]:
+    return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of printing its usage."""
+
+    def error(self, message):
+        raise UserError(f"{message}; {PROGRAM} --help lists what there is")
+
+
+def parser() -> argparse.ArgumentParser:
+    result = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    result.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    group = result.add_argument_group("what and where")
+    group.add_argument("--recipe", metavar="NAME", help="a named recipe (default: default)")
+    group.add_argument("--run", metavar="NAME", help="the run's name (default: the recipe and what differs from it)")
+    group.add_argument("--data", type=Path, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)")
+    group.add_argument("--root", type=Path, metavar="DIR", help="where data, folds, runs and submissions go")
+    group.add_argument("--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out")
+    group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
+    group.add_argument("--message", metavar="TEXT", help="for the upload")
+    group = result.add_argument_group("recipe fields (changing one starts a new run)")
+    for field in fields(Recipe):
+        option, default = recipes.option(field.name), field.default
+        if isinstance(default, bool):
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
+        else:
+            shown = default if default != "" else "''"
+            group.add_argument(option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {shown}")
+    return result
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    options = parser().parse_intermixed_args(arguments)
+    if not options.words:
+        raise UserError(f"no competition named; known are: {', '.join(competition_names())}")
+    if options.run is not None and (not options.run or set(options.run) & set("/\\\0") or options.run.startswith(".")):
+        raise UserError(f"--run '{options.run}' cannot be the name of a folder")
+    return options
+
+
+def _fold(word: str):
+    if word == "all":
+        return word
+    if not word.isdigit():
+        raise argparse.ArgumentTypeError(f"'{word}' is neither a fold number nor 'all'")
+    return int(word)
+
+
+def job_for(chosen, options: argparse.Namespace):
+    """The job of these options; the recipe is the saved one where the run exists."""
+    from pipeline.job import Job
+    from pipeline.store import Store
+
+    root = (options.root or PACKAGE.parent).expanduser().resolve()
+    overrides = {
+        field.name: getattr(options, field.name)
+        for field in fields(Recipe)
+        if getattr(options, field.name) is not None
+    }
+    run_name, recipe_name, recipe = resolve_run(chosen, root, options.run, options.recipe, overrides)
+    return Job(
+        competition=chosen,
+        recipe=recipe,
+        recipe_name=recipe_name,
+        store=Store(root, chosen.name, run_name),
+        data=options.data.expanduser().resolve() if options.data else None,
+        folds=tuple(options.fold or ()),
+        again=options.again,
+        message=options.message or "",
+    )
+
+
+def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, overrides: dict):
+    """(run name, recipe name, recipe). Raises UserError when what is asked contradicts the saved run."""
+    from pipeline.store import Store, read_json
+
+    name = recipe_name or "default"
+    if name not in chosen.recipes:
+        raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
+    named = recipes.resolve(chosen.recipes[name], {})
+    asked = recipes.resolve(chosen.recipes[name], overrides)
+    run_name = run or recipes.run_name(name, asked, named)
+    path = Store(root, chosen.name, run_name).recipe
+    if not path.exists():
+        return run_name, name, asked
+    content = read_json(path)
+    saved_name = content.pop("recipe", "default")
+    saved = recipes.from_json(content, str(path))
+    if recipe_name and saved_name != recipe_name:
+        raise UserError(f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME")
+    # with a recipe named (or no run named) all of it must agree; with a run alone, only the fields given
+    whole = recipe_name is not None or run is None
+    compared = recipes.differences(asked, saved) if whole else {k: v for k, v in overrides.items() if v != getattr(saved, k)}
+    if compared:
+        field, value = next(iter(compared.items()))
+        raise UserError(
+            f"run '{run_name}' was made with {recipes.option(field)} {getattr(saved, field)}, not {value}; "
+            "give another --run NAME"
+        )
+    return run_name, saved_name, saved
+
+
+def help_for(words: list[str]) -> str:
+    """The overview; with a competition its recipes; with a stage or tool after it what that does."""
+    known = [word for word in words if word in competition_names()]
+    parts = [f"{PROGRAM} COMPETITION [STAGE …] [options]\n"]
+    if known:
+        chosen = competition(known[0])
+        parts.append(f"{chosen.name}: {chosen.title}\n  {chosen.page}\n")
+        parts.append("recipes:\n" + "".join(f"  {name:<14}{chosen.costs[name]}\n" for name in chosen.recipes))
+    named = [word for word in words if word in STAGES or word in tool_names()]
+    if named:
+        parts += [f"{word}: {_docstring(word)}\n" for word in named]
+    else:
+        parts.append("competitions:\n" + "".join(f"  {line}\n" for line in _titles()))
+        parts.append("stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES))
+        parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
+        parts.append("recipes of every competition: smoke, quick, default (NAME --help says what they cost)\n")
+    parts += [EXAMPLES, parser().format_help().strip()]
+    return "\n".join(parts)
+
+
+def _titles():
+    for name in competition_names():
+        yield f"{name:<10}{competition(name).title}"
+
+
+def _docstring(name: str) -> str:
+    """Of a stage or tool, read without importing what it needs."""
+    import ast
+
+    folder = "stages" if name in STAGES else "tools"
+    return ast.get_docstring(ast.parse((PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))) or ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

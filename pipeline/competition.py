@@ -1,0 +1,88 @@
+"""What a competition is: one dataclass, filled in by each file of `competitions/`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.imaging.metrics import CountMetric
+from pipeline.submission import Format
+from pipeline.tasks.binary import Binary
+
+if TYPE_CHECKING:
+    from pipeline.raw_files import RawFiles
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """One image as the raw files hold it; its pixels are read when asked for.
+
+    Attributes:
+        id: as in the submission.
+        part: `train` or `test`.
+        image: returns H x W x C, uint8, uint16 or float16.
+        labels: returns H x W x layers (None where there are none). Labels of a test image are kept apart and read by
+            the report alone.
+        group: patient, drive: images of one group are never split over folds. Blank where there are no groups.
+        doubt: given the labels, says what is wrong with them (for a warning), or returns None.
+    """
+
+    id: str
+    part: str
+    image: Callable[[], np.ndarray]
+    labels: Callable[[], np.ndarray] | None = None
+    group: str = ""
+    doubt: Callable[[np.ndarray], str | None] | None = None
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a competition's `read` finds: its images, and the bytes of the sample submission where there is one."""
+
+    images: list[RawImage]
+    sample: bytes | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Competition:
+    """A competition.
+
+    Attributes:
+        name: the word on the command line.
+        title: for people.
+        page: where its rules and data are.
+        slug: its name on Kaggle; blank where it is not there.
+        task: the kind of answer.
+        metric: the official score.
+        read: finds the images among the raw files.
+        format: the columns of its submission.
+        symmetry: which flips and turns leave the pictures plausible (a key of `imaging.flips.SYMMETRIES`).
+        recipes: name -> fields that differ from the defaults; `smoke`, `quick` and `default` exist everywhere.
+        costs: name -> what that recipe costs, for `--help`.
+        draw: makes the raw files instead of a download, in the folder it is given.
+        split: (images table, fold count) -> fold numbers, instead of the stratified folds.
+        uploads: whether Kaggle takes submissions for it.
+    """
+
+    name: str
+    title: str
+    page: str
+    slug: str
+    task: Binary
+    metric: CountMetric
+    read: Callable[["RawFiles"], RawData]
+    format: Format
+    symmetry: str
+    recipes: Mapping[str, dict]
+    costs: Mapping[str, str]
+    draw: Callable[[Path], None] | None = None
+    split: Callable | None = None
+    uploads: bool = True
+
+
+def coverage_class(coverage: np.ndarray) -> np.ndarray:
+    """0 for empty, then 1 to 10 in tenths of the image: what folds are stratified by and scores are broken down by."""
+    return np.ceil(np.asarray(coverage, float) * 10).astype(int).clip(0, 10)

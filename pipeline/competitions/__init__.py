@@ -1,0 +1,1 @@
+"""WHAT is asked: one small file for each competition."""

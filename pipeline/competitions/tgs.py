@@ -1,0 +1,123 @@
+"""TGS Salt Identification (Kaggle, 2018): find salt in 101 x 101 seismic images.
+
+Traps in its files: masks are 16-bit {0, 65535} when not empty and 8-bit when empty (so: not 0 is salt); images are
+grey, stored as three equal channels; the sample submission fills every row with "1 1".
+"""
+
+import csv
+import io
+
+import numpy as np
+
+from pipeline.competition import Competition, RawData, RawImage
+from pipeline.errors import UserError, shown
+from pipeline.imaging import rle
+from pipeline.imaging.metrics import CountMetric, precision_over_iou
+from pipeline.raw_files import RawFiles
+from pipeline.recipe import SMOKE
+from pipeline.submission import Format
+from pipeline.tasks.binary import Binary
+
+FORMAT = Format(id_column="id", rle_column="rle_mask")
+
+
+def read(raw: RawFiles) -> RawData:
+    """Finds images and masks by name, wherever they are: Kaggle packs and unpacks this competition in many ways.
+
+    Which part an image belongs to is said by `train.csv` and `sample_submission.csv`, not by its folder, so that
+    both zips unpacked into one `images/` work too.
+    """
+    images = raw.by_stem(r"(?:^|/)images/([^/]+)\.png$")
+    masks = raw.by_stem(r"(?:^|/)masks/([^/]+)\.png$")
+    truth = raw.by_stem(r"(?:^|/)test_masks/([^/]+)\.png$")
+    written = _column(raw, "train.csv")
+    sample_name = raw.one("sample_submission.csv")
+    if not images or not (written or masks):
+        raise UserError(f"{raw.folder} holds no images/*.png with train.csv or masks/*.png; is it the TGS data?")
+    train_ids = list(written) if written else sorted(masks)
+    test_ids = list(_column(raw, "sample_submission.csv")) or sorted(set(images) - set(train_ids))
+    _refuse_missing(raw, "images", [*train_ids, *test_ids], images)
+    _refuse_missing(raw, "masks", train_ids, masks)
+    found = [
+        RawImage(
+            id=name,
+            part="train",
+            image=lambda path=images[name]: _grey(raw, path),
+            labels=lambda path=masks[name]: _mask(raw, path),
+            doubt=lambda labels, text=written.get(name): _doubt(labels, text),
+        )
+        for name in train_ids
+    ]
+    found += [
+        RawImage(
+            id=name,
+            part="test",
+            image=lambda path=images[name]: _grey(raw, path),
+            labels=(lambda path=truth[name]: _mask(raw, path)) if name in truth else None,
+        )
+        for name in test_ids
+    ]
+    return RawData(found, sample=raw.read(sample_name) if sample_name else None)
+
+
+def _column(raw: RawFiles, file_name: str) -> dict[str, str]:
+    """id -> rle_mask of a csv among the raw files; empty when there is none."""
+    name = raw.one(file_name)
+    if name is None:
+        return {}
+    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    if not set(FORMAT.columns) <= set(rows.fieldnames or []):
+        raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; is it the TGS data?")
+    return {row["id"]: row["rle_mask"] for row in rows}
+
+
+def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, str]) -> None:
+    missing = [name for name in ids if name not in names]
+    if missing:
+        raise UserError(
+            f"{raw.folder}: {len(missing)} of {len(ids)} images have no file in {kind}/: {shown(missing)}; "
+            "download or unpack the competition's files again"
+        )
+
+
+def _grey(raw: RawFiles, path: str) -> np.ndarray:
+    return raw.picture(path)[..., :1]
+
+
+def _mask(raw: RawFiles, path: str) -> np.ndarray:
+    return (raw.picture(path)[..., :1] > 0).astype(np.uint8)
+
+
+def _doubt(labels: np.ndarray, written: str | None) -> str | None:
+    if written is None or rle.encode(labels[..., 0]) == written.strip():
+        return None
+    return "its mask differs from train.csv"
+
+
+# what two CPU cores can learn in under an hour: small images, a small network, and nothing that only pays on a GPU
+QUICK = {
+    "width": 16,
+    "size": 64,
+    "fit": "resize",
+    "epochs": 36,
+    "ema": 0.99,
+    "score_every": 6,
+}
+
+competition = Competition(
+    name="tgs",
+    title="TGS Salt Identification Challenge",
+    page="https://www.kaggle.com/c/tgs-salt-identification-challenge",
+    slug="tgs-salt-identification-challenge",
+    task=Binary(("salt",)),
+    metric=CountMetric("mean precision over IoU 0.5 to 0.95", precision_over_iou),
+    read=read,
+    format=FORMAT,
+    symmetry="left-right",
+    recipes={"smoke": SMOKE, "quick": QUICK, "default": {"late_loss": "bce+lovasz"}},
+    costs={
+        "smoke": "proves the path: under two minutes on 2 cores",
+        "quick": "no GPU: about 45 minutes on 2 cores for all folds",
+        "default": "one GPU",
+    },
+)

@@ -1,0 +1,83 @@
+"""Pictures of every size in one flat array that maps into memory, and its index.
+
+`x.npy` is one-dimensional; picture i is the slice from `offset` of `height * width * channels` values, rows C-ordered
+H x W x C. The index is a table with the columns `height,width,channels,offset` (and whatever its owner adds).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import UserError
+
+
+class FlatReader:
+    """Reads pictures from a flat array without loading it: `reader[i]` is a view H x W x C."""
+
+    def __init__(self, path: Path, heights, widths, channels: int):
+        self.path = Path(path)
+        self.heights = np.asarray(heights, np.int64)
+        self.widths = np.asarray(widths, np.int64)
+        self.channels = int(channels)
+        self.offsets = offsets_of(self.heights, self.widths, self.channels)
+        try:
+            self.values = np.load(self.path, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
+        needed = int((self.heights * self.widths).sum()) * self.channels
+        if self.values.ndim != 1 or len(self.values) != needed:
+            raise UserError(
+                f"{self.path} holds {self.values.size} values in {self.values.ndim} dimension(s), its index asks for "
+                f"{needed} in one; delete it to have it made again"
+            )
+
+    def __len__(self) -> int:
+        return len(self.heights)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        height, width, start = self.heights[i], self.widths[i], self.offsets[i]
+        flat = self.values[start : start + height * width * self.channels]
+        return flat.reshape(height, width, self.channels)
+
+
+class FlatWriter:
+    """Appends pictures to a flat array file; memory is bounded by one picture. Use as a context manager."""
+
+    def __init__(self, path: Path, dtype):
+        self.path = Path(path)
+        self.dtype = np.dtype(dtype)
+        self.count = 0
+
+    def __enter__(self):
+        self.file = self.path.open("wb")
+        self.header_size = self._write_header()
+        return self
+
+    def append(self, picture: np.ndarray) -> None:
+        if picture.dtype != self.dtype:
+            raise TypeError(f"{self.path.name} holds {self.dtype}, not {picture.dtype}")
+        self.file.write(np.ascontiguousarray(picture).tobytes())
+        self.count += picture.size
+
+    def __exit__(self, *exception):
+        if exception[0] is None:
+            self.file.seek(0)
+            # NumPy pads its header so that a longer count fits: the data need not move
+            if self._write_header() != self.header_size:
+                raise RuntimeError("the header of a growing NumPy file changed its size")
+        self.file.close()
+
+    def _write_header(self) -> int:
+        description = {
+            "descr": np.lib.format.dtype_to_descr(self.dtype),
+            "fortran_order": False,
+            "shape": (self.count,),
+        }
+        np.lib.format.write_array_header_1_0(self.file, description)
+        return self.file.tell()
+
+
+def offsets_of(heights: np.ndarray, widths: np.ndarray, channels: int) -> np.ndarray:
+    """Where each picture starts in the flat array, in values."""
+    sizes = heights * widths * channels
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if len(sizes) else np.zeros(0, np.int64)

@@ -1,0 +1,62 @@
+"""Pictures to the network's size and back.
+
+`pad` mirrors the picture at its borders (the pixel on the border is not repeated) and is undone exactly by cropping.
+`resize` averages areas when it shrinks and interpolates when it grows.
+"""
+
+import cv2
+import numpy as np
+
+
+def network_shape(height: int, width: int, size: int, fit: str, multiple: int) -> tuple[int, int]:
+    """The height and width the network sees for a picture of height x width.
+
+    Args:
+        size: the side asked for in pixels; 0 means the picture's own size. `pad` never cuts: a larger picture keeps
+            its size.
+        multiple: both sides are rounded up to a multiple of it (2^depth of a U-Net).
+    """
+
+    def side(length):
+        if size and fit == "resize":
+            length = size
+        return -(-max(length, size) // multiple) * multiple
+
+    return side(height), side(width)
+
+
+def margins(height: int, width: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """How much `pad` adds: top, bottom, left, right; the picture is centred."""
+    rows, columns = shape[0] - height, shape[1] - width
+    return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
+
+
+def to_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
+    """H x W x C of any dtype to `shape` x C of the same dtype."""
+    if picture.shape[:2] == tuple(shape):
+        return picture
+    if fit == "pad":
+        top, bottom, left, right = margins(*picture.shape[:2], shape)
+        return np.pad(picture, ((top, bottom), (left, right), (0, 0)), mode="reflect")
+    return resized(picture, shape)
+
+
+def from_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
+    """The inverse of `to_network`: h x w x C back to `shape` x C, the picture's own size."""
+    if picture.shape[:2] == tuple(shape):
+        return picture
+    if fit == "pad":
+        top, _, left, _ = margins(*shape, picture.shape[:2])
+        return picture[top : top + shape[0], left : left + shape[1]]
+    return resized(picture, shape)
+
+
+def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """H x W x C resized to `shape` x C, keeping the dtype."""
+    shrinks = shape[0] * shape[1] < picture.shape[0] * picture.shape[1]
+    # OpenCV knows no float16
+    source = picture.astype(np.float32) if picture.dtype == np.float16 else picture
+    result = cv2.resize(
+        source, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return result.reshape(*shape, picture.shape[2]).astype(picture.dtype, copy=False)

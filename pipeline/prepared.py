@@ -1,0 +1,85 @@
+"""The prepared data of a competition: every image once, in one flat file that maps into memory.
+
+After `prepare` nothing knows a competition's layout. `images.npy` holds all images (train first, each part sorted by
+id), `labels.npy` the labels of the train part, `truth.npy` those labels of the test part that are kept apart for the
+report; `images.csv` is the index, `prepared.json` what holds for all of them, written last.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.flat import FlatReader
+from pipeline.store import read_json
+
+
+class Prepared:
+    """Opens a prepared folder in a second.
+
+    Attributes:
+        table: the index as a pandas table: id, part, group, height, width, coverage (0..1, blank in the test part),
+            offset (where the image starts in images.npy, in values).
+        info: prepared.json: channels, dtype, layers, fingerprints, range (the largest value), mean and std of each
+            channel over the train part (as shares of the range), notes.
+
+    Raises:
+        UserError: nothing is prepared, or files are missing.
+    """
+
+    def __init__(self, folder: Path):
+        import pandas
+
+        self.folder = Path(folder)
+        done = self.folder / "prepared.json"
+        if not done.exists():
+            raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
+        self.info = read_json(done)
+        self.table = pandas.read_csv(
+            self.folder / "images.csv", dtype={"id": str, "group": str}, keep_default_na=False, na_values={"coverage": [""]}
+        )
+        self.is_train = (self.table["part"] == "train").to_numpy()
+
+    def fingerprint(self, kind: str) -> str:
+        """Of the content of `train`, `test` (ids, groups, pixels, labels) or `truth`: the same for zipped, unpacked
+        or moved raw files. Apart, because a fold once trained stays true when the test images are exchanged."""
+        return self.info["fingerprints"][kind]
+
+    @property
+    def sample(self) -> Path | None:
+        path = self.folder / "sample_submission.csv"
+        return path if path.exists() else None
+
+    @functools.cached_property
+    def images(self) -> FlatReader:
+        """Every image, in the order of `table`."""
+        return self._reader("images.npy", np.arange(len(self.table)), self.info["channels"])
+
+    @functools.cached_property
+    def labels(self) -> FlatReader:
+        """The labels of the train part, H x W x layers: the first rows of `table`."""
+        return self._reader("labels.npy", self.train, self.info["layers"])
+
+    @functools.cached_property
+    def truth(self) -> FlatReader | None:
+        """The hidden labels of the test part, for the report alone; None where there are none."""
+        if not (self.folder / "truth.npy").exists():
+            return None
+        return self._reader("truth.npy", self.test, self.info["layers"])
+
+    @functools.cached_property
+    def train(self) -> np.ndarray:
+        """Row numbers of the train part: 0, 1, …"""
+        return np.flatnonzero(self.is_train)
+
+    @functools.cached_property
+    def test(self) -> np.ndarray:
+        return np.flatnonzero(~self.is_train)
+
+    def _reader(self, name: str, rows: np.ndarray, channels: int) -> FlatReader:
+        path = self.folder / name
+        if not path.exists():
+            raise UserError(f"{path} is missing; run the stage 'prepare' again")
+        table = self.table.iloc[rows]
+        return FlatReader(path, table["height"], table["width"], channels)

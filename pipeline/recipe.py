@@ -1,0 +1,177 @@
+"""How to train: one dataclass with every default in one place.
+
+A recipe is plain names and numbers. A competition's named recipes list only what differs from these defaults, the
+command line overrides both, and the resolved recipe is saved with the run.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every field is an option of the command line (`late_loss` is `--late-loss`)."""
+
+    # folds
+    folds: int = 5  # how many the data is split into
+    trained_folds: int = 0  # how many of them are trained when no --fold is given; 0 is all
+    seed: int = 0  # of initial weights, order and augmentation; the folds do not depend on it
+
+    # the network
+    model: str = "unet"
+    depth: int = 4  # how often the resolution is halved
+    width: int = 32  # filters at full resolution; doubled at every halving
+    block: str = "residual"  # residual | plain
+    normalization: str = "batch"  # batch | group | none
+    decoder: str = "transposed2"  # transposed2 | transposed3 | upsampling
+    dropout: float = 0.0  # share of channels dropped at the bottom of the U
+
+    # sizes
+    size: int = 128  # side of the network's input in pixels; 0 is the image's own size
+    fit: str = "pad"  # pad (mirrored) | resize
+    crop: int = 0  # training sees random windows of this side, a multiple of 2^depth; 0 is the whole input
+
+    # learning
+    epochs: int = 60
+    steps: int = 0  # batches an epoch; 0 is every image once
+    batch_size: int = 32
+    learning_rate: float = 2e-3  # the peak, after the warm-up
+    weight_decay: float = 1e-4
+    warmup: float = 0.05  # share of all steps
+    ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
+    loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz
+    late_loss: str = ""  # the loss of the last part of training; blank is none
+    late_share: float = 0.3  # how long that part is
+    precision: str = "auto"  # auto | float32 | bfloat16 | float16
+    xla: str = "auto"  # auto | on | off (TensorFlow; JAX always compiles)
+    score_every: int = 1  # epochs between two scores of the held-out fold while training
+
+    # augmentation: image and labels together; 0 is off
+    flip: bool = True  # the flips and turns that the competition allows
+    shift: float = 0.06  # at most, as a share of the side
+    scale: float = 0.10  # zoom by at most this factor in or out
+    rotation: float = 5.0  # degrees
+    shear: float = 3.0  # degrees
+    elastic: float = 0.0  # pixels, standard deviation at the nodes of a coarse grid
+    elastic_grid: int = 4  # nodes a side
+    brightness: float = 0.10  # added, as a share of the value range
+    contrast: float = 0.15
+    gamma: float = 0.15
+    noise: float = 0.01  # standard deviation, as a share of the value range
+
+    # predicting
+    tta: bool = True  # average over the flips that the competition allows
+
+    def __post_init__(self):
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                names = ", ".join(choice or "''" for choice in allowed)
+                raise UserError(f"{option(name)} is '{getattr(self, name)}'; known are: {names}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not (math.isfinite(value) and low <= value <= high):
+                raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
+        if self.crop % 2**self.depth:
+            raise UserError(f"--crop is {self.crop}; with --depth {self.depth} it must be a multiple of {2**self.depth}")
+
+
+LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz")
+
+_CHOICES = {
+    "model": ("unet",),
+    "block": ("residual", "plain"),
+    "normalization": ("batch", "group", "none"),
+    "decoder": ("transposed2", "transposed3", "upsampling"),
+    "fit": ("pad", "resize"),
+    "loss": LOSSES,
+    "late_loss": ("", *LOSSES),
+    "precision": ("auto", "float32", "bfloat16", "float16"),
+    "xla": ("auto", "on", "off"),
+}
+
+_RANGES = {
+    "folds": (2, 1000),
+    "trained_folds": (0, 1000),
+    "seed": (0, 2**31 - 1),
+    "depth": (1, 8),
+    "width": (1, 1024),
+    "dropout": (0, 0.95),
+    "size": (0, 8192),
+    "crop": (0, 8192),
+    "epochs": (1, 100_000),
+    "steps": (0, 1_000_000),
+    "batch_size": (1, 4096),
+    "learning_rate": (1e-9, 10),
+    "weight_decay": (0, 1),
+    "warmup": (0, 1),
+    "ema": (0, 0.99999),
+    "late_share": (0, 1),
+    "score_every": (1, 100_000),
+    "shift": (0, 1),
+    "scale": (0, 0.9),
+    "rotation": (0, 180),
+    "shear": (0, 45),
+    "elastic": (0, 1000),
+    "elastic_grid": (2, 64),
+    "brightness": (0, 1),
+    "contrast": (0, 0.95),
+    "gamma": (0, 0.95),
+    "noise": (0, 1),
+}
+
+# for every competition: proves the path from files to submission, learns next to nothing
+SMOKE = {
+    "trained_folds": 2,
+    "depth": 3,
+    "width": 8,
+    "size": 64,
+    "fit": "resize",
+    "epochs": 2,
+    "steps": 6,
+    "batch_size": 16,
+    "ema": 0.5,
+    "late_loss": "lovasz",
+    "late_share": 0.5,
+}
+
+
+def option(field: str) -> str:
+    """The command line's spelling of a field: `late_loss` -> `--late-loss`."""
+    return "--" + field.replace("_", "-")
+
+
+def resolve(named: dict, overrides: dict) -> Recipe:
+    """The defaults, changed by a named recipe, changed by the command line."""
+    return replace(Recipe(), **{**named, **overrides})
+
+
+def from_json(content: dict, where: str) -> Recipe:
+    """A saved recipe. Fields that did not exist when it was saved get their defaults.
+
+    Raises UserError when it holds a field that is not known.
+    """
+    known = {field.name for field in fields(Recipe)}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise UserError(f"{where} holds unknown recipe fields: {', '.join(unknown)}; start a new run with --run NAME")
+    return Recipe(**content)
+
+
+def to_json(recipe: Recipe) -> dict:
+    return asdict(recipe)
+
+
+def differences(recipe: Recipe, other: Recipe) -> dict:
+    """The fields of `recipe` that differ from `other`, with their values."""
+    mine, theirs = asdict(recipe), asdict(other)
+    return {name: value for name, value in mine.items() if value != theirs[name]}
+
+
+def run_name(recipe_name: str, recipe: Recipe, named: Recipe) -> str:
+    """`quick`, or `quick-epochs-3-loss-dice` when fields differ from the named recipe."""
+    words = [recipe_name]
+    for name, value in sorted(differences(recipe, named).items()):
+        words += [name.replace("_", "-"), str(value).lower() or "none"]
+    return "-".join(words)

@@ -1,0 +1,1 @@
+"""WHEN: one file for each stage, files in, files out."""

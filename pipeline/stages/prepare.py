@@ -1,0 +1,201 @@
+"""raw files -> data/<c>/prepared/: images.npy labels.npy images.csv prepared.json (and truth.npy, the sample).
+
+Every picture is decoded once, by all cores, into one flat file.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import store
+from pipeline.competition import Competition, RawImage
+from pipeline.errors import UserError, shown
+from pipeline.flat import FlatWriter, offsets_of
+from pipeline.job import Job
+from pipeline.raw_files import RawFiles, listing_fingerprint
+from pipeline.store import atomic
+
+READS = ("download",)
+
+
+def is_current(job: Job) -> bool:
+    done = job.store.prepared / "prepared.json"
+    folder = job.raw_folder()
+    if folder is None:
+        return done.exists()
+    state = store.state(done, inputs_of(job.competition, folder))
+    if state == "yours":
+        job.say(f"{job.store.shown(done)} was not written by us: used as it is")
+    return state in ("current", "yours")
+
+
+def inputs_of(competition: Competition, folder: Path) -> dict:
+    """What the prepared data depends on: the raw files and the code that reads them."""
+    code = Path(inspect.getsourcefile(competition.read)).read_text(encoding="utf-8")
+    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(code)}
+
+
+def run(job: Job, named: bool = False) -> None:
+    folder = job.raw_folder()
+    if folder is None:
+        raise UserError(
+            f"no raw files in {job.store.shown(job.store.raw)}; name their folder with --data DIR, or run the stage "
+            "'download'"
+        )
+    with RawFiles(folder) as raw:
+        info = convert(job.competition, raw, job.store.prepared, inputs_of(job.competition, folder))
+    for note in info["notes"]:
+        job.say(f"warning: {note}")
+    job.say(
+        f"{info['train']} train and {info['test']} test images, {info['channels']} channel(s) of {info['dtype']}, "
+        f"{info['empty']:.1%} of the train images are empty"
+    )
+
+
+def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
+    """Writes the prepared folder from raw files; returns the content of prepared.json."""
+    data = competition.read(raw)
+    images = sorted(data.images, key=lambda image: (image.part == "test", image.id))
+    _refuse_twins(images)
+    writer = _Writer(competition, folder)
+    writer.write(images)
+    sample = folder / "sample_submission.csv"
+    if data.sample is None:
+        sample.unlink(missing_ok=True)
+    else:
+        with atomic(sample) as part:
+            part.write_bytes(data.sample)
+    info = writer.info(data.notes)
+    # written last: it means that everything beside it is finished
+    with store.recorded(folder / "prepared.json", inputs) as part:
+        store.write_json(part, info)
+    return info
+
+
+class _Writer:
+    """Collects what is known of the images while they pass by once."""
+
+    def __init__(self, competition: Competition, folder: Path):
+        self.task = competition.task
+        self.folder = folder
+        self.rows, self.doubts = [], []
+        self.content = {kind: hashlib.sha256() for kind in ("train", "test", "truth")}
+        self.first = None
+        self.top, self.sums, self.squares, self.pixels = 0.0, 0.0, 0.0, 0
+
+    def write(self, images: list[RawImage]) -> None:
+        has_truth = any(image.part == "test" and image.labels for image in images)
+        # `done` goes first: a half-replaced folder must not look finished
+        (self.folder / "prepared.json").unlink(missing_ok=True)
+        with contextlib.ExitStack() as stack:
+            decoded = stack.enter_context(contextlib.closing(_decoded(images)))
+            first, picture, labels = next(decoded)
+            self.first = picture
+            dtype = labels.dtype if labels is not None else np.uint8
+            pictures = self._open(stack, "images.npy", picture.dtype)
+            answers = self._open(stack, "labels.npy", dtype)
+            truth = self._open(stack, "truth.npy", dtype) if has_truth else None
+            self._add(first, picture, labels, pictures, answers, truth)
+            for item in decoded:
+                self._add(*item, pictures, answers, truth)
+        if not has_truth:
+            (self.folder / "truth.npy").unlink(missing_ok=True)
+        self._write_table()
+
+    def _open(self, stack, name: str, dtype) -> FlatWriter:
+        return stack.enter_context(FlatWriter(stack.enter_context(atomic(self.folder / name)), dtype))
+
+    def _add(self, image, picture, labels, pictures, answers, truth) -> None:
+        if picture.dtype != self.first.dtype or picture.shape[2] != self.first.shape[2]:
+            raise UserError(
+                f"image {image.id} has {picture.shape[2]} channel(s) of {picture.dtype}, the first one "
+                f"{self.first.shape[2]} of {self.first.dtype}; all must be alike"
+            )
+        if labels is not None and labels.shape != (*picture.shape[:2], self.task.layers):
+            raise UserError(f"image {image.id} is {picture.shape[:2]} pixels, its labels are {labels.shape[:2]}")
+        pictures.append(picture)
+        content = self.content[image.part]
+        content.update(repr((image.id, image.group, picture.shape, picture.dtype.str)).encode())
+        content.update(np.ascontiguousarray(picture))
+        coverage = ""
+        if image.part == "train":
+            answers.append(labels)
+            content.update(np.ascontiguousarray(labels))
+            coverage = repr(self.task.coverage(labels))
+            self._measure(picture)
+            doubt = image.doubt(labels) if image.doubt else None
+            if doubt:
+                self.doubts.append((image.id, doubt))
+        elif truth is not None:
+            if labels is None:
+                raise UserError(f"test image {image.id} has no truth, though others have; add it or remove all")
+            truth.append(labels)
+            self.content["truth"].update(np.ascontiguousarray(labels))
+        self.rows.append([image.id, image.part, image.group, *picture.shape[:2], coverage])
+
+    def _measure(self, picture: np.ndarray) -> None:
+        flat = picture.reshape(-1, picture.shape[2]).astype(np.float64)
+        self.top = max(self.top, float(flat.max()))
+        self.sums = self.sums + flat.sum(axis=0)
+        self.squares = self.squares + (flat**2).sum(axis=0)
+        self.pixels += len(flat)
+
+    def _write_table(self) -> None:
+        sizes = np.array([row[3:5] for row in self.rows])
+        offsets = offsets_of(sizes[:, 0], sizes[:, 1], self.first.shape[2])
+        rows = [[*row, offset] for row, offset in zip(self.rows, offsets, strict=True)]
+        header = ["id", "part", "group", "height", "width", "coverage", "offset"]
+        store.write_rows(self.folder / "images.csv", header, rows)
+
+    def info(self, notes: list[str]) -> dict:
+        train = [row for row in self.rows if row[1] == "train"]
+        value_range = 255.0 if self.first.dtype == np.uint8 else max(self.top, 1e-6)
+        mean = self.sums / self.pixels / value_range
+        variance = self.squares / self.pixels / value_range**2 - mean**2
+        kinds = {}
+        for name, doubt in self.doubts:
+            kinds.setdefault(doubt, []).append(name)
+        return {
+            "fingerprints": {kind: content.hexdigest()[:32] for kind, content in self.content.items()},
+            "train": len(train),
+            "test": len(self.rows) - len(train),
+            "channels": self.first.shape[2],
+            "dtype": str(self.first.dtype),
+            "layers": self.task.layers,
+            "range": value_range,
+            "mean": [float(value) for value in mean],
+            "std": [float(value) for value in np.sqrt(np.maximum(variance, 1e-12))],
+            "empty": float(np.mean([float(row[5]) == 0 for row in train])),
+            "notes": [*notes, *(f"{len(ids)} image(s): {doubt}: {shown(ids)}" for doubt, ids in kinds.items())],
+        }
+
+
+def _decoded(images: list[RawImage]):
+    """(image, picture, labels) in order; a few dozen are decoded ahead by all cores."""
+    from tqdm import tqdm
+
+    def decode(image: RawImage):
+        return image, image.image(), image.labels() if image.labels else None
+
+    ahead = 64
+    bar = tqdm(total=len(images), desc="prepare", unit="image", disable=not sys.stderr.isatty(), delay=1)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+        for start in range(0, len(images), ahead):
+            for item in pool.map(decode, images[start : start + ahead]):
+                yield item
+                bar.update()
+
+
+def _refuse_twins(images: list[RawImage]) -> None:
+    if not any(image.part == "train" for image in images):
+        raise UserError("no train images among the raw files; is it the right folder?")
+    seen = set()
+    twins = [image.id for image in images if image.id in seen or seen.add(image.id)]
+    if twins:
+        raise UserError(f"{len(twins)} image id(s) are there more than once: {shown(twins)}")

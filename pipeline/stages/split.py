@@ -1,0 +1,101 @@
+"""data/<c>/prepared/images.csv -> folds/<c>.csv: which fold holds each train image out.
+
+Stratified by coverage; images of one group (patient, drive) stay together where the competition has groups.
+"""
+
+import warnings
+
+import numpy as np
+
+from pipeline import fold_table, store
+from pipeline.competition import coverage_class
+from pipeline.job import Job
+
+READS = ("prepare",)
+
+# of the folds: fixed, so that two runs of a competition hold out the same images
+SEED = 2015
+
+
+def is_current(job: Job) -> bool:
+    path = job.store.folds(job.recipe.folds)
+    state = store.state(path, inputs_of(job))
+    if state == "yours":
+        fold_table.read(path, job.prepared)
+        job.say(f"{job.store.shown(path)} is yours: used as it is")
+    return state in ("current", "yours")
+
+
+def inputs_of(job: Job) -> dict:
+    return {"prepared": job.prepared.fingerprint("train"), "folds": job.recipe.folds, "seed": SEED}
+
+
+def run(job: Job, named: bool = False) -> None:
+    path = job.store.folds(job.recipe.folds)
+    yours = store.state(path, inputs_of(job)) == "yours"
+    if yours and not job.again:
+        job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
+    else:
+        _make(job, path)
+    table = fold_table.read(path, job.prepared)
+    for line in described(table, job.prepared):
+        job.say(line)
+
+
+def _make(job: Job, path) -> None:
+    table = job.prepared.table.iloc[job.prepared.train]
+    split = job.competition.split or stratified
+    folds = split(table, job.recipe.folds)
+    count = int(folds.max()) + 1
+    if count < job.recipe.folds:
+        job.say(f"only {count} folds instead of {job.recipe.folds}: there are not enough images or groups for more")
+    with store.recorded(path, inputs_of(job)) as part:
+        store.write_rows(part, ["id", "fold"], zip(table["id"], folds.tolist(), strict=True))
+
+
+def stratified(table, count: int) -> np.ndarray:
+    """A fold number 0..count-1 for each row of the images table (columns id, group, coverage).
+
+    With groups there are at most as many folds as groups; without, as images.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    groups = table["group"].to_numpy()
+    grouped = (groups != "").any()
+    count = min(count, len(set(groups)) if grouped else len(table))
+    classes = _merged(coverage_class(table["coverage"].to_numpy(float)), count)
+    if count < 2:
+        return np.zeros(len(table), int)
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(count, shuffle=True, random_state=SEED)
+    folds = np.zeros(len(table), int)
+    with warnings.catch_warnings():
+        # a class with fewer images than folds cannot be in every fold; with groups that is no fault of the data
+        warnings.simplefilter("ignore", UserWarning)
+        for fold, (_, held_out) in enumerate(splitter.split(classes, classes, groups if grouped else None)):
+            folds[held_out] = fold
+    return folds
+
+
+def _merged(classes: np.ndarray, count: int) -> np.ndarray:
+    """Classes with fewer than `count` images join the class below, so that each can be in every fold."""
+    classes = classes.copy()
+    for klass in sorted(set(classes.tolist()), reverse=True):
+        lower = classes[classes < klass]
+        if (classes == klass).sum() < count and len(lower):
+            classes[classes == klass] = lower.max()
+    return np.zeros_like(classes) if np.bincount(classes)[np.unique(classes)].max() < count else classes
+
+
+def described(table: fold_table.FoldTable, prepared) -> list[str]:
+    """One line per fold: images, coverage, share of empty ones, groups."""
+    rows = prepared.table.iloc[prepared.train]
+    coverage, groups = rows["coverage"].to_numpy(float), rows["group"].to_numpy()
+    lines = []
+    for fold in sorted(set(table.folds.tolist())):
+        chosen = table.folds == fold
+        line = f"fold {fold}: {chosen.sum()} images, mean coverage {coverage[chosen].mean():.3f}, "
+        line += f"{np.mean(coverage[chosen] == 0):.1%} empty"
+        if (groups != "").any():
+            line += f", {len(set(groups[chosen]))} groups"
+        lines.append(line)
+    return lines

@@ -1,0 +1,1 @@
+"""Beside the stages: what takes arguments of its own."""

@@ -1,0 +1,1 @@
+"""How one fold learns and predicts. Only this package and `models` import Keras."""

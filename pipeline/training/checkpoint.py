@@ -1,0 +1,64 @@
+"""Everything a killed training needs to go on as if nothing had happened, in one file.
+
+One file, because two can disagree after a kill. The finished epoch is stored and never derived from the optimizer's
+count, which under float16 leaves out skipped steps.
+"""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.store import atomic
+
+
+def save(path: Path, learner, epoch: int, inputs: dict) -> None:
+    """Network, optimizer (with its moving averages), the number of finished epochs, and what they were made from."""
+    arrays = {f"v{i}": np.asarray(value) for i, value in enumerate(_values(learner))}
+    with atomic(path) as part, part.open("wb") as file:
+        np.savez(file, epoch=epoch, inputs=json.dumps(inputs, sort_keys=True), **arrays)
+
+
+def load(path: Path, learner, inputs: dict) -> int:
+    """Restores a checkpoint; returns the finished epochs, 0 when there is none that was made from these inputs."""
+    try:
+        with np.load(path) as saved:
+            if str(saved["inputs"]) != json.dumps(inputs, sort_keys=True):
+                return 0
+            for i, variable in enumerate(_variables(learner)):
+                variable.assign(saved[f"v{i}"])
+            return int(saved["epoch"])
+    except (FileNotFoundError, zipfile.BadZipFile):
+        return 0
+
+
+def set_randomness(learner, seed: int, fold: int, epoch: int) -> None:
+    """Sets every seed generator (augmentation, dropout) from (seed, fold, epoch), so that an epoch repeats itself."""
+    generators = [variable for variable in learner.variables if "seed_generator_state" in variable.path]
+    for i, variable in enumerate(generators):
+        digest = hashlib.sha256(f"{seed} {fold} {epoch} {i}".encode()).digest()
+        # 31 bits: PyTorch's generator state is signed
+        words = np.frombuffer(digest[:8], "<u4") & 0x7FFFFFFF
+        variable.assign(words.astype(str(variable.dtype)))
+
+
+def averaged_weights(learner) -> list[np.ndarray]:
+    """The network's weights in `get_weights` order, the trainable ones replaced by their moving average."""
+    optimizer = getattr(learner.optimizer, "inner_optimizer", learner.optimizer)
+    averages = {}
+    if optimizer.use_ema:
+        pairs = zip(learner.trainable_variables, optimizer._model_variables_moving_average, strict=True)
+        averages = {variable.path: average for variable, average in pairs}
+    return [np.asarray(averages.get(weight.path, weight)) for weight in learner.network.weights]
+
+
+def _variables(learner) -> list:
+    return [*learner.network.variables, *learner.optimizer.variables]
+
+
+def _values(learner) -> list[np.ndarray]:
+    import keras
+
+    return [keras.ops.convert_to_numpy(variable) for variable in _variables(learner)]

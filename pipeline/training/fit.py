@@ -1,0 +1,222 @@
+"""One fold learns: from prepared images to averaged weights and out-of-fold probabilities, all in the fold's folder.
+
+A function of files: it can run on any machine, and a fold that was killed goes on from its last finished epoch.
+"""
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline import models, store
+from pipeline.competition import Competition
+from pipeline.imaging.flips import IDENTITY, SYMMETRIES
+from pipeline.imaging.sizes import network_shape
+from pipeline.prepared import Prepared
+from pipeline.recipe import Recipe
+from pipeline.tasks.scoring import image_scores
+from pipeline.training import checkpoint, hardware
+from pipeline.training.batches import Batches
+from pipeline.training.learner import Learner
+from pipeline.training.predict import Predictor
+from pipeline.training.progress import Progress
+
+HISTORY = ["epoch", "loss", "iou", "learning_rate", "score", "seconds"]
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What a fold is made of.
+
+    Attributes:
+        number: -1 for `all`, otherwise the fold held out.
+        learnt, held_out: row numbers of the prepared table.
+        inputs: the fingerprints of all this, for checkpoint and records.
+        folder: the only place written to.
+    """
+
+    number: int
+    learnt: np.ndarray
+    held_out: np.ndarray
+    inputs: dict
+    folder: Path
+
+
+def network_for(recipe: Recipe, competition: Competition, info: dict):
+    """A fresh network; its weights depend on the recipe's seed alone when they are initialised."""
+    precision = hardware.precision(recipe.precision, keras.backend.backend())
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        return models.named(recipe.model).build(
+            recipe, info["channels"], competition.task.outputs, info["mean"], info["std"]
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def predictor_for(recipe: Recipe, competition: Competition, info: dict, network) -> Predictor:
+    return Predictor(
+        network, recipe, info, competition.task.activation, models.named(recipe.model).multiple(recipe)
+    )
+
+
+def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
+    """Trains until the last epoch, then writes `model.weights.h5`: the moving average of the weights."""
+    fold_seed = (recipe.seed, plan.number + 1)
+    keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
+    network = network_for(recipe, competition, prepared.info)
+    batches = Batches(
+        prepared,
+        plan.learnt,
+        competition.task,
+        _training_shape(prepared, recipe),
+        recipe.fit,
+        recipe.batch_size,
+        recipe.steps,
+        fold_seed,
+    )
+    learner = _learner(network, recipe, competition, prepared, batches)
+    first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
+    history = _read_history(plan.folder / "history.csv")[:first_epoch]
+    scorer = network_for(recipe, competition, prepared.info)
+    epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, history)
+    name = "all" if plan.number < 0 else plan.number
+    progress = Progress(f"fold {name}", recipe.epochs, first_epoch, batches.steps, history)
+    if first_epoch < recipe.epochs:
+        stream = batches.stream(first_epoch * batches.steps)
+        learner.fit(
+            stream,
+            steps_per_epoch=batches.steps,
+            epochs=recipe.epochs,
+            initial_epoch=first_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[epoch_end, progress],
+        )
+        stream.close()
+    scorer.set_weights(checkpoint.averaged_weights(learner))
+    with store.recorded(plan.folder / "model.weights.h5", plan.inputs) as part:
+        # Keras insists on this ending
+        scorer.save_weights(part)
+
+
+def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
+    """Writes the out-of-fold probabilities of the fold's weights: with flips `valid.npy`, without `valid_no_tta.npy`."""
+    write_predictions(
+        plan.folder, "valid", plan.held_out, prepared, competition, recipe, plan.inputs, title="out-of-fold"
+    )
+
+
+def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
+    """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
+    from pipeline.predictions import PredictionWriter
+
+    network = network_for(recipe, competition, prepared.info)
+    load_weights(network, folder / "model.weights.h5")
+    predictor = predictor_for(recipe, competition, prepared.info, network)
+    flips = SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
+    with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
+        for row, plain, averaged in predictor.predict(prepared.images, rows, flips):
+            writer.add(prepared.table["id"].iat[row], plain, averaged)
+
+
+def load_weights(network, path: Path) -> None:
+    """Raises UserError when the file holds no weights for this network."""
+    from pipeline.errors import UserError
+
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        line = str(error).splitlines()[0][:120]
+        raise UserError(f"{path} holds no weights for this network ({line}); train the fold with --again") from error
+
+
+def _training_shape(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
+    """The one shape of all training batches: that of the largest image."""
+    table = prepared.table.iloc[prepared.train]
+    multiple = models.named(recipe.model).multiple(recipe)
+    return network_shape(int(table["height"].max()), int(table["width"].max()), recipe.size, recipe.fit, multiple)
+
+
+def _learner(network, recipe, competition, prepared, batches: Batches) -> Learner:
+    shape = (recipe.batch_size, *batches.shape, prepared.info["channels"])
+    task = competition.task
+    learner = Learner(
+        network, recipe, shape, prepared.info["range"], task.outputs, competition.symmetry, task.blends
+    )
+    total = recipe.epochs * batches.steps
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=recipe.learning_rate / 100,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=max(1, round(recipe.warmup * total)),
+        decay_steps=max(1, total - round(recipe.warmup * total)),
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=recipe.weight_decay,
+        use_ema=recipe.ema > 0,
+        ema_momentum=recipe.ema or 0.99,
+        ema_overwrite_frequency=None,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if hardware.precision(recipe.precision, keras.backend.backend()) == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
+    optimizer.build(learner.trainable_variables)
+    return learner
+
+
+class _EpochEnd(keras.callbacks.Callback):
+    """Sets the randomness of an epoch as it begins; as it ends: score, history, then the checkpoint that makes it count."""
+
+    def __init__(self, plan, prepared, competition, recipe, scorer, history: list[dict]):
+        super().__init__()
+        self.plan, self.prepared, self.competition, self.recipe = plan, prepared, competition, recipe
+        self.scorer, self.history = scorer, history
+        self.predictor = predictor_for(recipe, competition, prepared.info, scorer)
+        self.late_from = math.ceil(recipe.epochs * (1 - recipe.late_share)) if recipe.late_loss else recipe.epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.monotonic()
+        checkpoint.set_randomness(self.model, self.recipe.seed, self.plan.number + 1, epoch)
+        self.model.is_late.assign(float(epoch >= self.late_from))
+
+    def on_epoch_end(self, epoch, logs=None):
+        due = (epoch + 1) % self.recipe.score_every == 0 or epoch + 1 == self.recipe.epochs
+        score = self._score() if due and len(self.plan.held_out) else None
+        self.history.append(
+            {
+                "epoch": epoch + 1,
+                "loss": float(logs["loss"]),
+                "iou": float(logs["iou"]),
+                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                "score": score,
+                "seconds": round(time.monotonic() - self.started, 2),
+            }
+        )
+        rows = [[row[name] for name in HISTORY] for row in self.history]
+        store.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
+        checkpoint.save(self.plan.folder / "checkpoint.npz", self.model, epoch + 1, self.plan.inputs)
+
+    def _score(self) -> float:
+        """The held-out score at threshold .5 of the averaged weights, without flips."""
+        self.scorer.set_weights(checkpoint.averaged_weights(self.model))
+        task, thresholds = self.competition.task, self.competition.task.plain_thresholds()
+        answers = self.predictor.predict(self.prepared.images, self.plan.held_out, (IDENTITY,))
+        pairs = ((task.decode(plain, thresholds), self.prepared.labels[row]) for row, plain, _ in answers)
+        return float(image_scores(self.competition.metric, pairs).mean())
+
+
+def _read_history(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {name: (int(value) if name == "epoch" else float(value) if value else None) for name, value in row.items()}
+        for row in rows
+    ]

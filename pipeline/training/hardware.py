@@ -1,0 +1,56 @@
+"""What this machine computes with: GPUs, and the number format that is fast on them."""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+
+@functools.cache
+def gpus() -> tuple[tuple[str, float], ...]:
+    """Name and compute capability of each NVIDIA GPU that this process may use; empty without one."""
+    if not shutil.which("nvidia-smi") or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return ()
+    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
+    rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if "," in line]
+    return tuple((name.strip(), float(capability)) for name, capability in rows) if answer.returncode == 0 else ()
+
+
+def precision(asked: str, backend: str) -> str:
+    """`auto` resolved to float32, bfloat16 or float16.
+
+    bfloat16 from compute capability 8 (Ampere) on, float16 on T4 and V100 (7), and float32 before: a P100 has no
+    tensor cores. On a CPU bfloat16 pays where the processor multiplies matrices in it (AMX) and the backend uses that.
+    """
+    if asked != "auto":
+        return asked
+    if gpus():
+        weakest = min(capability for _, capability in gpus())
+        return "bfloat16" if weakest >= 8 else "float16" if weakest >= 7 else "float32"
+    return "bfloat16" if backend == "tensorflow" and _has_amx() else "float32"
+
+
+def xla(asked: str, backend: str) -> bool:
+    """Whether TensorFlow and PyTorch compile the step: yes on a GPU; on a CPU it doubled the step's time."""
+    if backend != "tensorflow":
+        return backend == "jax"
+    return asked == "on" or (asked == "auto" and bool(gpus()))
+
+
+def described() -> str:
+    """For the report: `NVIDIA H200` or the processor and its cores."""
+    if gpus():
+        return ", ".join(name for name, _ in gpus())
+    return f"{_cpu_field('model name') or 'CPU'}, {os.cpu_count()} cores"
+
+
+def _has_amx() -> bool:
+    return "amx_bf16" in _cpu_field("flags").split()
+
+
+def _cpu_field(name: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
