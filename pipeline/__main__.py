@@ -65,7 +65,12 @@ def run_stages(job, named: list[str]) -> None:
     is named."""
     unknown = [word for word in named if word not in STAGES]
     if unknown:
-        raise UserError(f"'{unknown[0]}' is no stage; known are: {', '.join(STAGES)}, and the tools {', '.join(tool_names())}")
+        raise UserError(
+            f"'{unknown[0]}' is no stage; known are: {', '.join(STAGES)}, and the tools {', '.join(tool_names())}"
+        )
+    if "upload" in named:
+        # before the work of the stages it reads
+        stage("upload").refuse(job)
     done: set[str] = set()
     for name in STAGES:
         if name in named:
@@ -82,7 +87,9 @@ def _bring_up_to_date(job, names, done: set[str], may_train: bool) -> None:
             continue
         _bring_up_to_date(job, stage(name).READS, done, may_train)
         if name == "train" and not may_train:
-            stage(name).require(job)
+            from pipeline import trained
+
+            trained.require(job)
         elif stage(name).is_current(job):
             job.say(f"{name}: up to date")
         else:
@@ -137,7 +144,9 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--run", metavar="NAME", help="the run's name (default: the recipe and what differs from it)")
     group.add_argument("--data", type=Path, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)")
     group.add_argument("--root", type=Path, metavar="DIR", help="where data, folds, runs and submissions go")
-    group.add_argument("--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out")
+    group.add_argument(
+        "--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out"
+    )
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
     group.add_argument("--message", metavar="TEXT", help="for the upload")
     group = result.add_argument_group("recipe fields (changing one starts a new run)")
@@ -147,7 +156,9 @@ def parser() -> argparse.ArgumentParser:
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
             shown = default if default != "" else "''"
-            group.add_argument(option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {shown}")
+            group.add_argument(
+                option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {shown}"
+            )
     return result
 
 
@@ -175,9 +186,7 @@ def job_for(chosen, options: argparse.Namespace):
 
     root = (options.root or PACKAGE.parent).expanduser().resolve()
     overrides = {
-        field.name: getattr(options, field.name)
-        for field in fields(Recipe)
-        if getattr(options, field.name) is not None
+        field.name: getattr(options, field.name) for field in fields(Recipe) if getattr(options, field.name) is not None
     }
     run_name, recipe_name, recipe = resolve_run(chosen, root, options.run, options.recipe, overrides)
     return Job(
@@ -209,10 +218,14 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     saved_name = content.pop("recipe", "default")
     saved = recipes.from_json(content, str(path))
     if recipe_name and saved_name != recipe_name:
-        raise UserError(f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME")
+        raise UserError(
+            f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME"
+        )
     # with a recipe named (or no run named) all of it must agree; with a run alone, only the fields given
     whole = recipe_name is not None or run is None
-    compared = recipes.differences(asked, saved) if whole else {k: v for k, v in overrides.items() if v != getattr(saved, k)}
+    compared = (
+        recipes.differences(asked, saved) if whole else {k: v for k, v in overrides.items() if v != getattr(saved, k)}
+    )
     if compared:
         field, value = next(iter(compared.items()))
         raise UserError(
@@ -235,7 +248,9 @@ def help_for(words: list[str]) -> str:
         parts += [f"{word}: {_docstring(word)}\n" for word in named]
     else:
         parts.append("competitions:\n" + "".join(f"  {line}\n" for line in _titles()))
-        parts.append("stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES))
+        parts.append(
+            "stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES)
+        )
         parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
         parts.append("recipes of every competition: smoke, quick, default (NAME --help says what they cost)\n")
     parts += [EXAMPLES, parser().format_help().strip()]

@@ -82,7 +82,9 @@ class Predictions:
         self.ids = table["id"].tolist()
         self.reader = FlatReader(self.path, table["height"], table["width"], channels)
         if self.reader.values.dtype != np.uint8:
-            raise UserError(f"{self.path} holds {self.reader.values.dtype}; probabilities are stored as uint8, 0 to 255")
+            raise UserError(
+                f"{self.path} holds {self.reader.values.dtype}; probabilities are stored as uint8, 0 to 255"
+            )
         if not np.array_equal(table["offset"].to_numpy(), self.reader.offsets):
             raise UserError(f"{path}: the offsets are not those of pictures stored one after the other")
 

@@ -37,7 +37,10 @@ class Prepared:
             raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
         self.info = read_json(done)
         self.table = pandas.read_csv(
-            self.folder / "images.csv", dtype={"id": str, "group": str}, keep_default_na=False, na_values={"coverage": [""]}
+            self.folder / "images.csv",
+            dtype={"id": str, "group": str},
+            keep_default_na=False,
+            na_values={"coverage": [""]},
         )
         self.is_train = (self.table["part"] == "train").to_numpy()
 

@@ -92,6 +92,7 @@ class RawFiles:
             raise UserError(f"{self.folder / name} is cut off or not a zip ({error}); download it again") from error
         self._archives.append(archive)
         for member in archive.infolist():
+            _refuse_leaving(member.filename, self.folder / name)
             inner = f"{name}/{member.filename}"
             if member.is_dir() or _is_litter(member.filename):
                 continue
@@ -128,6 +129,12 @@ def _files_below(folder: Path):
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not _is_litter(path.relative_to(folder).as_posix()):
             yield path
+
+
+def _refuse_leaving(member: str, archive: Path) -> None:
+    """Raises UserError for a name that would leave the folder it is unpacked in."""
+    if ".." in re.split(r"[/\\]", member) or re.match(r"[/\\]|[A-Za-z]:", member):
+        raise UserError(f"{archive} holds the file name {member!r}, which leaves its folder: refused")
 
 
 def _is_litter(name: str) -> bool:

@@ -74,7 +74,9 @@ class Recipe:
             if not (math.isfinite(value) and low <= value <= high):
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.crop % 2**self.depth:
-            raise UserError(f"--crop is {self.crop}; with --depth {self.depth} it must be a multiple of {2**self.depth}")
+            raise UserError(
+                f"--crop is {self.crop}; with --depth {self.depth} it must be a multiple of {2**self.depth}"
+            )
 
 
 LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz")

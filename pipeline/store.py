@@ -78,6 +78,12 @@ class Store:
         return self.root / "submissions" / f"{self.competition}-{self.run}.csv"
 
     @property
+    def kaggle_output(self) -> Path | None:
+        """Where a Kaggle notebook's submission must be; None on any other machine."""
+        folder = Path("/kaggle/working")
+        return folder / "submission.csv" if folder.is_dir() else None
+
+    @property
     def ledger(self) -> Path:
         return self.root / "submissions" / "ledger.csv"
 

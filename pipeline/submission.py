@@ -56,8 +56,6 @@ def read_csv(path: Path, form: Format):
 
     Raises UserError: not there, not a csv, other columns.
     """
-    import pandas
-
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -159,3 +157,34 @@ def _check_disjoint(images, starts, lengths, ids: list[str], where: str) -> None
     if len(bad):
         i = bad[0] + 1
         raise UserError(f"{where}: two masks of image {ids[image[i]]} overlap at pixel {start[i]}")
+
+
+def expected(competition, prepared) -> Expected:
+    """What a submission for the test part must answer: in the order of the sample submission where there is one."""
+    rows = prepared.test
+    if prepared.sample is None:
+        return expected_rows(competition, prepared, rows)
+    form = competition.format
+    ids = list(dict.fromkeys(read_csv(prepared.sample, form)[form.id_column]))
+    place = {name: row for row, name in zip(rows, prepared.table["id"].iloc[rows], strict=True)}
+    unknown = [name for name in ids if name not in place]
+    if unknown:
+        raise UserError(f"{prepared.sample}: {len(unknown)} id(s) have no test image: {shown(unknown)}")
+    return expected_rows(competition, prepared, np.array([place[name] for name in ids], int))
+
+
+def expected_rows(competition, prepared, rows: np.ndarray) -> Expected:
+    """What a submission for these rows of the prepared table must answer, in their order."""
+    table = prepared.table.iloc[rows]
+    return Expected(
+        ids=table["id"].tolist(),
+        heights=table["height"].to_numpy(),
+        widths=table["width"].to_numpy(),
+        classes=competition.task.classes,
+    )
+
+
+def validate_file(path: Path, competition, prepared) -> Summary:
+    """`validate` for a file that answers the test part. Raises UserError."""
+    form = competition.format
+    return validate(read_csv(path, form), form, expected(competition, prepared), str(path))

@@ -44,7 +44,7 @@ def read(raw: RawFiles) -> RawData:
             part="train",
             image=lambda path=images[name]: _grey(raw, path),
             labels=lambda path=masks[name]: _mask(raw, path),
-            doubt=lambda labels, text=written.get(name): _doubt(labels, text),
+            doubt=lambda labels, name=name: _doubt(labels, written.get(name)),
         )
         for name in train_ids
     ]

@@ -26,9 +26,7 @@ def _turn_back(picture):
 IDENTITY = Flip("as it is", lambda picture: picture, lambda picture: picture)
 LEFT_RIGHT = Flip("left-right", lambda picture: np.flip(picture, -2), lambda picture: np.flip(picture, -2))
 UP_DOWN = Flip("up-down", lambda picture: np.flip(picture, -3), lambda picture: np.flip(picture, -3))
-HALF_TURN = Flip(
-    "half turn", lambda picture: np.flip(picture, (-3, -2)), lambda picture: np.flip(picture, (-3, -2))
-)
+HALF_TURN = Flip("half turn", lambda picture: np.flip(picture, (-3, -2)), lambda picture: np.flip(picture, (-3, -2)))
 QUARTER_TURN = Flip("quarter turn", _turn, _turn_back)
 THREE_QUARTER_TURN = Flip("three-quarter turn", _turn_back, _turn)
 

@@ -53,6 +53,17 @@ class CountMetric:
     unit: str = "image"
 
 
-def standard_error(scores: np.ndarray) -> float:
-    """The standard error of a mean over independent units; 0 for fewer than two."""
-    return float(np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
+def standard_error(scores: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """The standard error of the mean of `scores`; 0 for fewer than two units.
+
+    With groups (patients, drives) the units are the groups: deviations are added within a group first, because the
+    images of one group are no independent evidence (cluster-robust: Liang and Zeger 1986).
+    """
+    deviations = np.asarray(scores, float) - np.mean(scores)
+    if groups is not None:
+        _, index = np.unique(groups, return_inverse=True)
+        deviations = np.bincount(index, weights=deviations)
+    units = len(deviations)
+    if units < 2:
+        return 0.0
+    return float(np.sqrt((deviations**2).sum() * units / (units - 1)) / len(scores))

@@ -56,7 +56,5 @@ def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     shrinks = shape[0] * shape[1] < picture.shape[0] * picture.shape[1]
     # OpenCV knows no float16
     source = picture.astype(np.float32) if picture.dtype == np.float16 else picture
-    result = cv2.resize(
-        source, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    result = cv2.resize(source, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return result.reshape(*shape, picture.shape[2]).astype(picture.dtype, copy=False)

@@ -75,6 +75,4 @@ def doubled(x, filters: int, recipe: Recipe):
     if recipe.decoder == "upsampling":
         return convolution(layers.UpSampling2D(interpolation="bilinear")(x), filters)
     kernel = 2 if recipe.decoder == "transposed2" else 3
-    return layers.Conv2DTranspose(
-        filters, kernel, strides=2, padding="same", kernel_initializer="he_normal"
-    )(x)
+    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer="he_normal")(x)

@@ -1,4 +1,41 @@
-"""nothing -> raw."""
+"""nothing -> data/<c>/raw: the zip as Kaggle gives it, never unpacked, or what a competition draws itself."""
+
+from pipeline import kaggle_site
+from pipeline.errors import UserError
+from pipeline.job import Job
+
 READS = ()
-def is_current(job):
-    return job.raw_folder() is not None or (job.store.prepared / "prepared.json").exists()
+
+
+def is_current(job: Job) -> bool:
+    """Whether there is something to prepare, or it is prepared already. Raises UserError for a bad --data."""
+    return _has_raw_files(job) or (job.store.prepared / "prepared.json").exists()
+
+
+def run(job: Job, named: bool = False) -> None:
+    competition, raw = job.competition, job.store.raw
+    if job.data is not None:
+        job.say(f"the raw files are taken from {job.raw_folder()}: nothing to download")
+    elif _has_raw_files(job) and not job.again:
+        job.say(f"raw files are in {job.store.shown(job.raw_folder())}: not fetched again (--again does)")
+    elif competition.draw:
+        # it is written last: what is being drawn must not look finished
+        (raw / "train.csv").unlink(missing_ok=True)
+        raw.mkdir(parents=True, exist_ok=True)
+        competition.draw(raw)
+        job.say(f"drew the images of {competition.name} into {job.store.shown(raw)}")
+    elif competition.slug:
+        path = kaggle_site.download(competition.slug, raw, competition.page, job.say)
+        job.say(f"downloaded {job.store.shown(path)}, {path.stat().st_size / 1e6:.1f} MB")
+    else:
+        raise UserError(
+            f"{competition.name} is not on Kaggle: get its files from {competition.page} and name "
+            "their folder with --data DIR"
+        )
+
+
+def _has_raw_files(job: Job) -> bool:
+    folder = job.raw_folder()
+    if job.data is None and job.competition.draw:
+        return (job.store.raw / "train.csv").exists()
+    return folder is not None

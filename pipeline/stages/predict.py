@@ -1,1 +1,71 @@
-"""todo."""
+"""runs/<c>/<run>/fold<k>/model.weights.h5, the test images -> fold<k>/test.npy test.csv.
+
+Averaged over flips; memory is bounded by a batch. Nothing to do where a competition has no test part.
+"""
+
+from pipeline import store, trained
+from pipeline.errors import UserError
+from pipeline.job import Job
+from pipeline.training import backend
+
+READS = ("train",)
+
+
+def is_current(job: Job) -> bool:
+    if len(job.prepared.test) == 0:
+        return True
+    return all(_state(job, fold) in ("current", "yours") for fold in trained.folds(job))
+
+
+def inputs_of(job: Job, fold) -> dict:
+    weights = job.store.fold(fold) / "model.weights.h5"
+    return {
+        "weights": store.fingerprint(weights) if weights.exists() else "",
+        "test": job.prepared.fingerprint("test"),
+        "tta": job.recipe.tta,
+    }
+
+
+def run(job: Job, named: bool = False) -> None:
+    if len(job.prepared.test) == 0:
+        job.say("there is no test part: nothing to predict")
+        return
+    for fold in trained.folds(job):
+        if job.folds and fold not in job.folds:
+            continue
+        state = _state(job, fold)
+        path = job.store.shown(job.store.fold(fold) / "test.npy")
+        if state == "yours" and not job.again:
+            job.say(f"{path} is yours: kept (--again replaces it)")
+        elif state == "current" and not named:
+            job.say(f"{path}: up to date")
+        else:
+            _predict(job, fold)
+            job.say(f"{path}: {len(job.prepared.test)} images")
+
+
+def _state(job: Job, fold) -> str:
+    return store.state(job.store.fold(fold) / "test.npy", inputs_of(job, fold))
+
+
+def _predict(job: Job, fold) -> None:
+    folder = job.store.fold(fold)
+    if not (folder / "model.weights.h5").exists():
+        raise UserError(
+            f"{job.store.shown(folder)} holds out-of-fold predictions but no model.weights.h5; bring its test.npy and "
+            "test.csv too, or remove the folder"
+        )
+    backend.choose()
+    from pipeline.training import fit
+
+    fit.write_predictions(
+        folder,
+        "test",
+        job.prepared.test,
+        job.prepared,
+        job.competition,
+        job.recipe,
+        inputs_of(job, fold),
+        title=f"predict fold {fold}",
+        keep_plain=False,
+    )

@@ -1,1 +1,152 @@
-"""todo."""
+"""fold<k>/test.npy, thresholds.json -> submissions/<c>-<run>.csv, validated before it gets its name.
+
+The folds are averaged image by image as they are read, decoded, and run-length encoded. Without a test part the
+out-of-fold masks of the trained folds are written.
+"""
+
+import shutil
+import sys
+
+import numpy as np
+
+from pipeline import store, submission, trained, tuning
+from pipeline.imaging import rle
+from pipeline.job import Job
+from pipeline.predictions import Predictions
+
+READS = ("tune", "predict")
+CHUNK = 512  # images encoded at once
+FAR_OFF = 0.15  # a difference in the share of empty masks that deserves a warning
+
+
+def is_current(job: Job) -> bool:
+    path = job.store.submission
+    state = store.state(path, inputs_of(job))
+    if state == "yours":
+        submission.validate_file(path, job.competition, job.prepared)
+        job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
+    return state in ("current", "yours")
+
+
+def inputs_of(job: Job) -> dict:
+    name = _part(job)
+    files = {f"fold{fold}": store.fingerprint(job.store.fold(fold) / f"{name}.npy") for fold in _folds(job)}
+    sample = job.prepared.sample
+    return {
+        "thresholds": store.fingerprint(job.store.thresholds),
+        "sample": store.fingerprint(sample) if sample else "",
+        **files,
+    }
+
+
+def run(job: Job, named: bool = False) -> None:
+    path = job.store.submission
+    if store.state(path, inputs_of(job)) == "yours" and not job.again:
+        job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
+        return
+    content, thresholds = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
+    if _part(job) == "valid":
+        job.say("there is no test part: these are the out-of-fold masks of the trained folds")
+    form, expected = job.competition.format, _expected(job)
+    with store.recorded(path, inputs_of(job)) as part:
+        rows = _rows(job, expected, thresholds)
+        store.write_rows(part, form.columns, rows)
+        summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
+    for line in _described(job, summary, content):
+        job.say(line)
+    on_kaggle = job.store.kaggle_output
+    if on_kaggle:
+        shutil.copyfile(path, on_kaggle)
+        job.say(f"copied to {on_kaggle}")
+
+
+def _part(job: Job) -> str:
+    return "test" if len(job.prepared.test) else "valid"
+
+
+def _folds(job: Job) -> list:
+    return [fold for fold in trained.folds(job) if (job.store.fold(fold) / f"{_part(job)}.npy").exists()]
+
+
+def _expected(job: Job) -> submission.Expected:
+    if _part(job) == "test":
+        return submission.expected(job.competition, job.prepared)
+    rows = np.sort(np.concatenate([job.fold_table.held_out(fold) for fold in _folds(job)]))
+    return submission.expected_rows(job.competition, job.prepared, rows)
+
+
+def _rows(job: Job, expected: submission.Expected, thresholds: list):
+    """The rows of the csv, encoded in chunks and decoded again to make sure."""
+    from tqdm import tqdm
+
+    task, form = job.competition.task, job.competition.format
+    bar = tqdm(
+        _averaged(job, expected.ids),
+        total=len(expected.ids),
+        desc="submit",
+        unit="image",
+        disable=not sys.stderr.isatty(),
+        delay=1,
+    )
+    names, masks, counts = [], [], []
+
+    def flush():
+        texts = iter(_encoded(masks))
+        for name, count in zip(names, counts, strict=True):
+            yield from submission.rows_of(name, [next(texts) for _ in range(count)], form, task.classes)
+        names.clear(), masks.clear(), counts.clear()
+
+    for name, probabilities in bar:
+        found = task.masks(task.decode(probabilities, thresholds))
+        names.append(name)
+        counts.append(len(found))
+        masks.extend(found)
+        if len(masks) >= CHUNK:
+            yield from flush()
+    yield from flush()
+
+
+def _averaged(job: Job, ids: list[str]):
+    """(id, H x W x K uint8) of each image: the mean over the folds that predicted it, rounded to nearest."""
+    name, outputs = _part(job), job.competition.task.outputs
+    folds = [Predictions(job.store.fold(fold), name, outputs) for fold in _folds(job)]
+    places = [{image_id: i for i, image_id in enumerate(fold.ids)} for fold in folds]
+    for fold, place in zip(folds, places, strict=True):
+        if name == "test":
+            table = job.prepared.table.iloc[job.prepared.test]
+            fold.check(table["id"].tolist(), table["height"], table["width"])
+        else:
+            fold.check(
+                [image_id for image_id in fold.ids if image_id in place], fold.reader.heights, fold.reader.widths
+            )
+    for image_id in ids:
+        answers = [fold[place[image_id]] for fold, place in zip(folds, places, strict=True) if image_id in place]
+        count = len(answers)
+        total = np.add.reduce(answers, dtype=np.uint32)
+        yield image_id, ((2 * total + count) // (2 * count)).astype(np.uint8)
+
+
+def _encoded(masks: list[np.ndarray]) -> list[str]:
+    """Run lengths of masks of any sizes, each size in one pass; what was written is decoded and compared."""
+    texts: list[str] = [""] * len(masks)
+    for shape in {mask.shape for mask in masks}:
+        chosen = [i for i, mask in enumerate(masks) if mask.shape == shape]
+        stack = np.stack([masks[i] for i in chosen])
+        encoded = rle.encode_many(stack)
+        if not np.array_equal(rle.decode_many(*rle.parse_many(encoded), len(chosen), *shape), stack):
+            raise RuntimeError("run lengths did not decode to the mask they were made from")
+        for i, text in zip(chosen, encoded, strict=True):
+            texts[i] = text
+    return texts
+
+
+def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:
+    train = float(np.mean(job.prepared.table["coverage"].to_numpy(float)[job.prepared.train] == 0))
+    guess = content.get("empty_predicted")
+    line = f"{job.store.shown(job.store.submission)}: valid, {summary.rows} rows of {summary.images} images; "
+    line += f"empty {summary.empty:.1%} (train {train:.1%}"
+    line += f", out-of-fold {guess:.1%})" if guess is not None else ")"
+    lines = [line]
+    if abs(summary.empty - (train if guess is None else guess)) > FAR_OFF:
+        lines.append("warning: the share of empty masks is far from what the held-out images got; look at the report")
+    return lines

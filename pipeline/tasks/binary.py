@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.imaging.metrics import CountMetric
+from pipeline.tasks.search import Sweep, count_levels
 from pipeline.tasks.thresholds import Thresholds
 
 
@@ -45,3 +47,8 @@ class Binary:
     def plain_thresholds(self) -> list[Thresholds]:
         """What is used where nothing could be tuned: .5 everywhere."""
         return [Thresholds() for _ in self.classes]
+
+    def sweeps(self, metric: CountMetric, pairs, groups=None) -> list[Sweep]:
+        """One search per class, from (probabilities H x W x 1 uint8, labels H x W x 1) of each image."""
+        planes = ((probabilities[..., 0], labels[..., 0]) for probabilities, labels in pairs)
+        return [Sweep(count_levels(planes), metric, groups)]

@@ -1,1 +1,24 @@
-"""FILE.csv: is it a valid submission? Any csv from anywhere; says what it holds."""
+"""FILE.csv -> is it a valid submission? Any csv from anywhere; says what it holds."""
+
+from pathlib import Path
+
+from pipeline import submission
+from pipeline.errors import UserError
+from pipeline.stages import prepare
+
+
+def run(job, words: list[str]) -> int:
+    """Prints what the submission holds and returns 0. Raises UserError naming the first thing that is wrong."""
+    if job is None or len(words) != 1:
+        raise UserError("check wants a competition and one file: ./run.sh tgs check FILE.csv")
+    path = Path(words[0])
+    if not path.is_file():
+        raise UserError(f"{path} does not exist")
+    if not prepare.is_current(job):
+        prepare.run(job)
+    summary = submission.validate_file(path, job.competition, job.prepared)
+    job.say(
+        f"{path}: valid, {summary.rows} rows of {summary.images} images, {summary.empty:.1%} empty, "
+        f"{summary.area:.0f} pixels in a mask that is not"
+    )
+    return 0

@@ -101,9 +101,7 @@ class Augment:
         if recipe.brightness:
             image = image + self._value(batch, recipe.brightness)
         if recipe.noise:
-            image = image + keras.random.normal(
-                image.shape, stddev=recipe.noise, seed=self.seed_generator
-            )
+            image = image + keras.random.normal(image.shape, stddev=recipe.noise, seed=self.seed_generator)
         return image
 
     def _matrix(self, batch, square: bool):

@@ -37,9 +37,7 @@ class Batches:
             range(position * self.batch_size, (position + 1) * self.batch_size), mode="wrap"
         )
         images = [to_network(self.prepared.images[row], self.shape, self.fit) for row in chosen]
-        targets = [
-            to_network(self.task.target(self.prepared.labels[row]), self.shape, self.fit) for row in chosen
-        ]
+        targets = [to_network(self.task.target(self.prepared.labels[row]), self.shape, self.fit) for row in chosen]
         return {"image": np.stack(images), "target": np.stack(targets)}
 
     def stream(self, first_step: int):

@@ -59,9 +59,7 @@ def network_for(recipe: Recipe, competition: Competition, info: dict):
 
 
 def predictor_for(recipe: Recipe, competition: Competition, info: dict, network) -> Predictor:
-    return Predictor(
-        network, recipe, info, competition.task.activation, models.named(recipe.model).multiple(recipe)
-    )
+    return Predictor(network, recipe, info, competition.task.activation, models.named(recipe.model).multiple(recipe))
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -145,9 +143,7 @@ def _training_shape(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
 def _learner(network, recipe, competition, prepared, batches: Batches) -> Learner:
     shape = (recipe.batch_size, *batches.shape, prepared.info["channels"])
     task = competition.task
-    learner = Learner(
-        network, recipe, shape, prepared.info["range"], task.outputs, competition.symmetry, task.blends
-    )
+    learner = Learner(network, recipe, shape, prepared.info["range"], task.outputs, competition.symmetry, task.blends)
     total = recipe.epochs * batches.steps
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 100,

@@ -1,0 +1,141 @@
+"""The search for the thresholds of one class: exact, from per-image histograms, in one pass over the pixels.
+
+For every image the pixels at or above each of the 256 levels are counted, all and those inside the truth. From these
+counts the score of any (top, min_area, bottom) follows without looking at a pixel again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.imaging.metrics import CountMetric, standard_error
+from pipeline.tasks.thresholds import Thresholds, level
+
+LEVELS = np.arange(1, 256)  # of the plain threshold
+GRID = np.arange(9, 250, 3)  # of top and bottom: .035 to .98 in steps of .012
+AREAS = 24  # minimum areas tried, from none to LARGEST_AREA of the image, evenly spaced in their logarithm
+LARGEST_AREA = 0.08
+
+
+@dataclass(frozen=True)
+class LevelCounts:
+    """Pixels of n images at or above each level.
+
+    Attributes: area, intersection: n x 256, int64; truth: n; pixels: n, of the whole image.
+    """
+
+    area: np.ndarray
+    intersection: np.ndarray
+    truth: np.ndarray
+    pixels: np.ndarray
+
+
+def count_levels(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> LevelCounts:
+    """From (probabilities H x W uint8, truth H x W, not 0 is the class) of each image."""
+    areas, intersections = [], []
+    for probabilities, truth in pairs:
+        index = probabilities.astype(np.int16).ravel()
+        index += np.int16(256) * (truth.ravel() != 0)
+        histogram = np.bincount(index, minlength=512).reshape(2, 256)
+        at_or_above = histogram[:, ::-1].cumsum(axis=1)[:, ::-1]
+        areas.append(at_or_above.sum(axis=0))
+        intersections.append(at_or_above[1])
+    area, intersection = np.stack(areas), np.stack(intersections)
+    return LevelCounts(area, intersection, truth=intersection[:, 0], pixels=area[:, 0])
+
+
+class Sweep:
+    """Scores of n images under every rule.
+
+    Args:
+        counts: of the images; metric: the competition's; groups: of each image, for standard errors (images of one
+            patient are not independent); None where every image stands alone.
+    """
+
+    def __init__(self, counts: LevelCounts, metric: CountMetric, groups: np.ndarray | None = None):
+        self.counts, self.groups = counts, groups
+        self.kept = metric.formula(counts.intersection, counts.area, counts.truth[:, None])
+        nothing = np.zeros_like(counts.truth)
+        self.emptied = metric.formula(nothing, nothing, counts.truth)
+        largest = max(2, LARGEST_AREA * float(np.median(counts.pixels)))
+        self.areas = np.unique([0, *np.geomspace(4, max(4, largest), AREAS - 1).round().astype(int)])
+
+    def scores(self, thresholds: Thresholds) -> np.ndarray:
+        """The score of every image under a rule of top, min_area and bottom."""
+        keeps = self.counts.area[:, level(thresholds.top)] >= thresholds.min_area
+        return np.where(keeps, self.kept[:, level(thresholds.bottom)], self.emptied)
+
+    def emptied_by(self, thresholds: Thresholds) -> np.ndarray:
+        """Whether the rule decodes each image to nothing."""
+        area = self.counts.area
+        return (area[:, level(thresholds.top)] < thresholds.min_area) | (area[:, level(thresholds.bottom)] == 0)
+
+    def choose(self, rows: np.ndarray) -> Thresholds:
+        """The rule for these images: the plain threshold unless the richer one gains more than a standard error."""
+        plain, rich = self.best_plain(rows), self.best_rich(rows)
+        gain = (self.scores(rich) - self.scores(plain))[rows]
+        groups = None if self.groups is None else self.groups[rows]
+        return rich if gain.mean() > standard_error(gain, groups) else plain
+
+    def best_plain(self, rows: np.ndarray) -> Thresholds:
+        """The middle of the plateau of plain thresholds."""
+        scores = self.kept[np.ix_(rows, LEVELS)]
+        means = scores.mean(axis=0)
+        difference = scores - scores[:, [means.argmax()]]
+        errors = difference.std(axis=0) / np.sqrt(len(rows))
+        chosen = int(LEVELS[farthest_inside(difference.mean(axis=0) >= -errors, means)])
+        return Thresholds(top=chosen / 255, bottom=chosen / 255)
+
+    def best_rich(self, rows: np.ndarray) -> Thresholds:
+        """The point farthest inside the plateau over top x min_area x bottom."""
+        means, squares, keeps = self._moments(rows)
+        best = np.unravel_index(means.argmax(), means.shape)
+        # per image: the best rule's score; then E[(x - b)^2] from three products instead of a table per rule
+        reference = self.scores(self._rule(best))[rows]
+        gains = self.kept[np.ix_(rows, GRID)] - self.emptied[rows, None]
+        shape = means.shape
+        crossed = (keeps @ (gains * reference[:, None])).reshape(shape) + (self.emptied[rows] * reference).sum()
+        count = len(rows)
+        deviation = means - reference.mean()
+        variance = squares - 2 * crossed / count + (reference**2).mean() - deviation**2
+        errors = np.sqrt(np.maximum(variance, 0) / count)
+        plateau = (deviation >= -errors) & np.isfinite(means)
+        return self._rule(farthest_inside(plateau, means))
+
+    def curve(self, rows: np.ndarray) -> np.ndarray:
+        """The mean score at every plain level 1..255, for pictures."""
+        return self.kept[np.ix_(rows, LEVELS)].mean(axis=0)
+
+    def surface(self, rows: np.ndarray) -> np.ndarray:
+        """The mean score over GRID x areas at the best bottom for each, for pictures."""
+        return self._moments(rows)[0].max(axis=2)
+
+    def _rule(self, index) -> Thresholds:
+        top, area, bottom = GRID[index[0]] / 255, int(self.areas[index[1]]), GRID[index[2]] / 255
+        return Thresholds(top=float(top if area else bottom), min_area=area, bottom=float(bottom))
+
+    def _moments(self, rows: np.ndarray):
+        """Mean and mean square of the score over GRID x areas x GRID (-inf where top < bottom), and what is kept:
+        (GRID x areas) x images, 0 or 1."""
+        keeps = self.counts.area[np.ix_(rows, GRID)].T[:, None] >= self.areas[None, :, None]
+        keeps = keeps.reshape(-1, len(rows)).astype(np.float64)
+        kept, emptied = self.kept[np.ix_(rows, GRID)], self.emptied[rows]
+        shape = len(GRID), len(self.areas), len(GRID)
+        means = (keeps @ (kept - emptied[:, None])).reshape(shape) / len(rows) + emptied.mean()
+        squares = (keeps @ (kept**2 - emptied[:, None] ** 2)).reshape(shape) / len(rows) + (emptied**2).mean()
+        means[(GRID[:, None] < GRID[None, :])[:, None, :].repeat(len(self.areas), axis=1)] = -np.inf
+        return means, squares, keeps
+
+
+def farthest_inside(plateau: np.ndarray, means: np.ndarray):
+    """The index of the plateau's point that is farthest from its edge; of several, the one with the best mean.
+
+    Beyond the grid nothing is known, so the grid's edge is an edge.
+    """
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(np.pad(plateau, 1))[(slice(1, -1),) * plateau.ndim]
+    deepest = depth >= depth.max() - 1e-9
+    index = np.unravel_index(np.where(deepest, means, -np.inf).argmax(), means.shape)
+    return index if plateau.ndim > 1 else index[0]

@@ -1,0 +1,62 @@
+"""Which folds of a run are trained, and whether they still belong to the data, the folds and the recipe of today."""
+
+from dataclasses import replace
+
+from pipeline import recipe as recipes
+from pipeline import store
+from pipeline.errors import UserError
+from pipeline.job import Job
+
+WEIGHTS, DONE = "model.weights.h5", "valid.npy"
+
+
+def folds(job: Job) -> list:
+    """Folds with out-of-fold probabilities (trained here or brought by hand), and `all` with weights."""
+    numbered = job.store.folds_holding(DONE)
+    return numbered + (["all"] if (job.store.fold("all") / WEIGHTS).exists() else [])
+
+
+def inputs_of(job: Job, fold) -> dict:
+    """What a trained fold depends on. (Which other folds are trained says nothing about this one.)"""
+    return {
+        "prepared": job.prepared.fingerprint("train"),
+        "fold": job.fold_table.fingerprint(fold),
+        "recipe": recipes.to_json(replace(job.recipe, trained_folds=0)),
+    }
+
+
+def check(job: Job, leaving_out=()) -> None:
+    """Refuses weights and out-of-fold probabilities that were made from other data, folds or another recipe.
+
+    Such files are how out-of-fold scores turn into leaks. Raises UserError naming the file and what differs.
+    """
+    for fold in job.store.folds_holding():
+        for name in (WEIGHTS, DONE):
+            path = job.store.fold(fold) / name
+            record = store.read_record(path)
+            other = (
+                [] if record is None or fold in leaving_out else _differences(record["inputs"], inputs_of(job, fold))
+            )
+            if other:
+                raise UserError(
+                    f"{job.store.shown(path)} was made from {' and '.join(other)} than now; train it again (train "
+                    f"--fold {fold} --again), start another run (--run NAME), or restore the data and "
+                    f"{job.store.shown(job.store.folds(job.recipe.folds))} as they were"
+                )
+
+
+def require(job: Job) -> None:
+    """What the stages after this one need: at least one trained fold, made from what is there now."""
+    check(job)
+    if not folds(job):
+        others = sorted(path.name for path in job.store.runs.glob("*") if any(path.glob(f"fold*/{DONE}")))
+        hint = f"; trained runs: {', '.join(others)} (--run NAME)" if others else ""
+        raise UserError(f"no fold of run '{job.store.run}' is trained; run the stage 'train' first{hint}")
+
+
+def _differences(saved: dict, wanted: dict) -> list[str]:
+    names = {"prepared": "other train images or labels", "fold": "other folds"}
+    found = [text for key, text in names.items() if saved.get(key) != wanted[key]]
+    # a field that did not exist then has its default now
+    recipe = {**recipes.to_json(recipes.Recipe()), **saved.get("recipe", {})}
+    return found + (["another recipe"] if recipe != wanted["recipe"] else [])

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The one command: sets up .venv on first use, then runs the pipeline. ./run.sh --help says what there is.
+#
+#   PYTHON=python3 ./run.sh tgs    uses that interpreter as it is and installs nothing (Kaggle, Colab, conda)
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=$here/.venv
+
+fail() { echo "error: $*" >&2; exit 2; }
+
+# the machine's own Python where the pinned packages support it, otherwise another that is there
+find_python() {
+    local name
+    for name in python3 python3.13 python3.12 python3.11 python; do
+        if "$name" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+            echo "$name"
+            return
+        fi
+    done
+    local found
+    found=$(python3 --version 2>/dev/null || echo "no Python 3")
+    fail "this needs Python 3.11, 3.12 or 3.13 with venv, and here is $found; install one (Debian: apt install" \
+         "python3-venv), or use an interpreter that has the packages: PYTHON=/path/to/python ./run.sh"
+}
+
+# install NAME FILE: once for each content of FILE; the stamp is written last, so an interrupted install is repeated
+install() {
+    local stamp=$venv/.installed-$1 wanted
+    wanted=$(cat "$2")
+    if [ -f "$stamp" ] && [ "$(<"$stamp")" = "$wanted" ]; then return; fi
+    echo "installing $(basename "$2") into .venv (once; a few minutes) …" >&2
+    rm -f "$stamp"
+    local file=$2
+    if [ "$1" = main ] && command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
+        file=$(mktemp)
+        sed 's/^tensorflow==/tensorflow[and-cuda]==/' "$2" >"$file"
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" ||
+        fail "the installation failed (see above); with a network, the same command goes on from there"
+    printf '%s' "$wanted" >"$stamp"
+}
+
+set_up() {
+    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c '' 2>/dev/null || [ ! -f "$venv/.made" ]; then
+        local base
+        base=$(find_python)
+        echo "making .venv with $("$base" --version) …" >&2
+        rm -rf "$venv"
+        "$base" -m venv "$venv" || fail "$base cannot make a virtual environment (Debian: apt install python3-venv)"
+        touch "$venv/.made"
+    fi
+    install main "$here/requirements.txt"
+}
+
+if [ -n "${PYTHON:-}" ]; then
+    command -v "$PYTHON" >/dev/null || fail "PYTHON is '$PYTHON', which cannot be found"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' 2>/dev/null ||
+        fail "PYTHON is $("$PYTHON" --version 2>&1); this needs Python 3.11 or later"
+    python=$PYTHON
+else
+    set_up
+    python=$venv/bin/python
+fi
+
+export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
+if [ "${1:-}" = test ]; then
+    shift
+    [ -n "${PYTHON:-}" ] || install dev "$here/requirements-dev.txt"
+    cd "$here"
+    exec "$python" -m pytest "$@"
+fi
+exec "$python" -m pipeline "$@"
