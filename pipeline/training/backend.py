@@ -1,8 +1,11 @@
-"""Which backend Keras uses, and what a fold was trained with. Imports Keras only when asked what it is."""
+"""Which backend Keras uses, and what a fold was trained with. Imports Keras only when a stage needs it."""
 
+import contextlib
 import hashlib
 import importlib.util
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -27,7 +30,32 @@ def choose() -> None:
         raise UserError(f"KERAS_BACKEND is '{chosen}'; known are: {', '.join(BACKENDS)}")
     if importlib.util.find_spec(chosen) is None:
         raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed; pip install {chosen}")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow's C++ side reports every missing GPU library as an error
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_start():
+        import keras  # noqa: F401
+
+
+@contextlib.contextmanager
+def _quiet_start():
+    """Holds back what libraries print to the process's stderr while they load; shown when loading fails.
+
+    Some of it is written before any log level is read. Python's own `sys.stderr` is not enough: it comes from C++.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            held.seek(0)
+            sys.stderr.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def environment() -> dict:

@@ -1,0 +1,191 @@
+"""Charts as inline SVG. Colours are CSS variables of the page, so one chart serves light and dark.
+
+Matplotlib draws with sentinel colours, which are replaced in the SVG; text stays text in the page's own font. A chart
+is about as large as a phone is wide and scales with its box.
+"""
+
+import io
+import re
+from html import escape
+
+import numpy as np
+
+INK, MUTED, LINE, CARD = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
+COLOURS = tuple(f"#0a0c{number:02x}" for number in range(1, 6))
+_CSS = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card"} | {
+    colour: f"c{number}" for number, colour in enumerate(COLOURS, 1)
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+}
+
+
+def dots(rows: list[tuple[str, float, float | None]]) -> str:
+    """Scores one below the other: (label, score, standard error or None); bars are one standard error. The first
+    row is the one that counts."""
+
+    def draw(figure, axes):
+        for place, (_, score, error) in enumerate(rows):
+            colour = COLOURS[0] if place == 0 else MUTED
+            if error:
+                axes.plot([score - error, score + error], [place, place], color=colour, linewidth=2.2)
+            axes.plot(score, place, "o", color=colour, markersize=7.5 if place == 0 else 5.5)
+        low, high = rows[0][1] - (rows[0][2] or 0), rows[0][1] + (rows[0][2] or 0)
+        axes.axvspan(low, high, color=COLOURS[0], alpha=0.10, linewidth=0)
+        axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.margins(x=0.08)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(length=0)
+        axes.spines["left"].set_visible(False)
+
+    return _svg("scores with their standard errors", draw, height=0.75 + 0.28 * len(rows))
+
+
+def curves(title: str, series: list[tuple[str, list, list]]) -> str:
+    """Lines over epochs: (name, epochs, values); a blank value (None) is no point."""
+
+    def draw(figure, axes):
+        for number, (name, epochs, values) in enumerate(series):
+            kept = [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if value is not None]
+            if kept:
+                marker = "o" if len(kept) <= 15 else None
+                colour = COLOURS[number % len(COLOURS)]
+                axes.plot(*zip(*kept, strict=True), color=colour, label=name, marker=marker, markersize=3.5)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(series) > 1:
+            axes.legend(fontsize=8.5, labelcolor=MUTED, ncols=2, handlelength=1.2)
+
+    return _svg(title, draw)
+
+
+def surface(means: np.ndarray, tops: np.ndarray, areas: np.ndarray, chosen: tuple[float, float], error: float) -> str:
+    """The score over thresholds (tops, n) x minimum areas (m): means n x m. `chosen` is (top, min_area); the line is
+    where the score is one standard error below the best."""
+
+    def draw(figure, axes):
+        low = max(float(means.min()), float(means.max()) - max(8 * error, 0.02))
+        shown = axes.imshow(
+            means.T, origin="lower", aspect="auto", interpolation="none", cmap="viridis", vmin=low, vmax=means.max()
+        )
+        border = float(means.max()) - error
+        if error > 0 and means.min() < border:
+            axes.contour(means.T, levels=[border], colors="white", linewidths=1)
+        place = np.interp(chosen[0], tops, np.arange(len(tops))), np.interp(chosen[1], areas, np.arange(len(areas)))
+        axes.plot(*place, "o", markersize=9, markerfacecolor="none", markeredgecolor="white", markeredgewidth=3.5)
+        axes.plot(*place, "o", markersize=9, markerfacecolor="none", markeredgecolor="#d03a00", markeredgewidth=1.8)
+        marks = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+        axes.set_xticks(np.interp(marks, tops, np.arange(len(tops))), [f"{mark:.1f}" for mark in marks])
+        rows = np.unique(np.linspace(0, len(areas) - 1, 6).round().astype(int))
+        axes.set_yticks(rows, [str(areas[row]) for row in rows])
+        axes.set_xlabel("top threshold")
+        axes.set_ylabel("minimum area, pixels")
+        axes.grid(visible=False)
+        bar = figure.colorbar(shown, ax=axes, pad=0.02, aspect=26, extend="min" if low > means.min() else "neither")
+        bar.outline.set_visible(False)
+
+    return _svg("score by top threshold and minimum area", draw, height=2.9)
+
+
+def threshold_curve(means: np.ndarray, chosen: float, error: float) -> str:
+    """The mean score at the plain levels 1..255 (means, 255), with a band of one standard error and a line where
+    the mask is drawn (`chosen`, 0..1)."""
+
+    def draw(figure, axes):
+        levels = np.arange(1, 256) / 255
+        axes.fill_between(levels, means - error, means + error, color=COLOURS[0], alpha=0.14, linewidth=0)
+        axes.plot(levels, means, color=COLOURS[0])
+        axes.axvline(chosen, color=COLOURS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+        axes.set_xlim(0, 1)
+        # the ends, where everything or nothing is salt, would flatten what is worth seeing
+        axes.set_ylim(max(float(means.min()), float(means.max()) - 0.25) - error)
+        axes.set_xlabel("plain threshold")
+
+    return _svg("score by plain threshold", draw, height=2.9)
+
+
+def bars(names: list[str], values: list[float], errors: list[float], counts: list[int], axis: str) -> str:
+    """Scores of parts of the images, with standard errors; how many images each part has stands below its name."""
+
+    def draw(figure, axes):
+        places = np.arange(len(names))
+        axes.bar(places, values, width=0.72, color=COLOURS[0], alpha=0.75, linewidth=0)
+        axes.errorbar(places, values, yerr=errors, fmt="none", ecolor=INK, elinewidth=1.2, capsize=0)
+        axes.set_xticks(places, [f"{name}\n{count}" for name, count in zip(names, counts, strict=True)], fontsize=8)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel(axis)
+        axes.grid(axis="x", visible=False)
+        axes.tick_params(length=0)
+
+    return _svg("score by coverage of the truth", draw, width=5.4, height=2.9)
+
+
+def shares(names: list[str], series: list[tuple[str, list[float]]], axis: str) -> str:
+    """Histograms beside each other: (name, share of the images in each class)."""
+
+    def draw(figure, axes):
+        places, width = np.arange(len(names)), 0.8 / len(series)
+        for number, (name, values) in enumerate(series):
+            colour = (MUTED, COLOURS[1], COLOURS[0])[number % 3]
+            offset = (number - (len(series) - 1) / 2) * width
+            axes.bar(places + offset, values, width=width, color=colour, label=name, linewidth=0)
+        axes.set_xticks(places, names, fontsize=8)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.set_xlabel(axis)
+        axes.grid(axis="x", visible=False)
+        axes.tick_params(length=0)
+        axes.legend(fontsize=8.5, labelcolor=MUTED)
+
+    return _svg("share of the images by coverage", draw, width=5.4, height=2.9)
+
+
+def _svg(title: str, draw, width: float = 4.6, height: float = 2.7) -> str:
+    """What `draw(figure, axes)` draws, as an <svg> element that fills the width of its box."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    # a fixed salt: the same chart is the same text
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure, figure.add_subplot())
+        buffer = io.StringIO()
+        empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=empty)
+    return _for_page(buffer.getvalue(), title)
+
+
+def _for_page(svg: str, title: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    box = re.search(r'viewBox="([^"]+)"', svg).group(1)
+    body = svg[svg.index(">") + 1 :]
+    # Matplotlib numbers its groups alike in every chart; ids are to be unique in a page
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body).replace("xlink:href", "href")
+    # its style rule would hold for the whole page, its fonts are not the page's
+    body = re.sub(r"<style.*?</style>|font-family: [^;]*; ", "", body, flags=re.DOTALL)
+    body = re.sub(r"\n\s*", "\n", body)
+    for colour, name in _CSS.items():
+        body = body.replace(colour, f"var(--{name})")
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(title)}">{body}'

@@ -1,0 +1,105 @@
+"""The report of a run as one self-contained html page: collects what its files say, and fills in page.html."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import trained
+from pipeline.imaging.flips import SYMMETRIES
+from pipeline.job import Job
+from pipeline.reporting import gallery, reproduce, sections
+from pipeline.reporting.facts import Facts, agreement
+from pipeline.tasks.search import GRID
+
+SHOWN = 6  # tiles in each part of the gallery
+GALLERY = {
+    "worst": "Lowest score first, then most wrong pixels: what to fix, or what no one can.",
+    "typical": "Truth not empty, and the score nearest to the median of such images.",
+    "best": "The highest scores where the truth is not empty, from little to much of it.",
+}
+
+
+def collect(job: Job, facts: Facts) -> dict:
+    """The content of the page, by section."""
+    competition, folds = job.competition, trained.folds(job)
+    train = job.prepared.table["coverage"].to_numpy(float)[job.prepared.train]
+    flips = SYMMETRIES[competition.symmetry] if job.recipe.tta else ()
+    return {
+        "competition": competition,
+        "run": job.store.run,
+        "recipe_name": job.recipe_name,
+        "metric": competition.metric.name,
+        "headline": facts.headline,
+        "hidden": facts.hidden,
+        "agreement": agreement(facts.headline, facts.hidden) if facts.headline and facts.hidden else "",
+        "ours": facts.ours,
+        "notes": notes(job, facts),
+        "fold_count": job.fold_table.count,
+        "trained": folds,
+        "scores": sections.scores(facts),
+        "folds": sections.folds(facts),
+        "learning": sections.learning(facts),
+        "thresholds": sections.thresholds(facts, competition.task.classes, GRID / 255),
+        "coverage": sections.coverage(facts),
+        "gallery": _gallery(job, facts),
+        "flips": sections.flips(facts, [flip.name for flip in flips]),
+        "submission": sections.submission(facts, train),
+        "submission_file": job.store.shown(job.store.submission),
+        "recipe": reproduce.recipe_fields(job),
+        "environments": reproduce.environments(job),
+        "changed_code": reproduce.changed_code(job),
+        "commands": reproduce.commands(job),
+        "commit": reproduce.git_commit(),
+        "fingerprints": reproduce.fingerprints(job),
+        "colours": {"truth": _css(gallery.TRUTH), "found": _css(gallery.FOUND)},
+    }
+
+
+def render(content: dict) -> str:
+    """The page as html."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"score": _score, "percent": lambda share: f"{100 * share:.1f} %"}
+    return environment.get_template("page.html").render(content)
+
+
+def notes(job: Job, facts: Facts) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    found, numbered = [], [fold for fold in facts.histories if fold != "all"]
+    count = job.fold_table.count
+    if facts.held_out is None:
+        found.append("Nothing was held out: there is no score to expect, and thresholds were not chosen by one.")
+    elif len(numbered) < count:
+        found.append(f"{len(numbered)} of {count} folds are trained; the scores are of the images these held out.")
+    if facts.held_out is not None and len(numbered) == 1 and facts.ours:
+        found.append("With one fold, cross-fitting chooses thresholds on four fifths of it and scores the last fifth.")
+    if not facts.ours:
+        found.append("thresholds.json was made or edited by hand: the scores were counted anew with its thresholds.")
+    return found
+
+
+def _gallery(job: Job, facts: Facts) -> list[dict]:
+    held = facts.held_out
+    if held is None:
+        return []
+    chosen = gallery.choose(held.scores, held.wrong, held.coverage, SHOWN)
+    return [
+        {"name": name, "note": GALLERY[name], "tiles": gallery.tiles(job, held, facts.rules, indices)}
+        for name, indices in chosen.items()
+        if len(indices)
+    ]
+
+
+def _score(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)

@@ -1,0 +1,167 @@
+"""The sections of the page: each function turns facts into what the template fills in. No file is read here."""
+
+import numpy as np
+
+from pipeline.competition import coverage_class
+from pipeline.imaging.metrics import standard_error
+from pipeline.reporting import charts
+from pipeline.reporting.facts import Facts
+
+COVERAGE = ["empty", *(f"{10 * tenth}" for tenth in range(1, 11))]  # names of the coverage classes
+COVERAGE_AXIS = "coverage, up to … % of the image"
+
+
+def scores(facts: Facts) -> dict:
+    """The table and the chart of all scores of the run."""
+    held, content = facts.held_out, facts.content if facts.ours else {}
+    rows = []
+
+    def add(name, score, error, note):
+        if score is not None:
+            rows.append({"name": name, "score": score, "error": error, "note": note})
+
+    if facts.hidden:
+        add("hidden truth", facts.hidden.score, facts.hidden.error, "the submission, scored as a leaderboard would")
+    if held is not None:
+        add("cross-fitted", content.get("cross_fitted"), content.get("standard_error"), _CROSS)
+        add("out-of-fold", float(held.scores.mean()), held.error(held.scores), "with the thresholds of the submission")
+        add("at .5", content.get("oof_at_half"), None, "no threshold chosen at all")
+        if held.plain is not None:
+            add("without flips", float(held.plain.mean()), held.error(held.plain), "the same, each image seen once")
+    # the score to expect comes first; where nothing is hidden it is so already
+    rows.sort(key=lambda row: row["name"] != "cross-fitted")
+    chart = charts.dots([(row["name"], row["score"], row["error"]) for row in rows]) if len(rows) > 1 else ""
+    overlaps = [
+        {"name": "mean IoU at .5, all images", "score": content.get("mean_iou_at_half")},
+        {"name": "mean IoU at .5, images with truth", "score": content.get("mean_iou_at_half_non_empty")},
+    ]
+    return {"rows": rows, "chart": chart, "overlaps": [row for row in overlaps if row["score"] is not None]}
+
+
+_CROSS = "thresholds chosen on the other folds: what to expect on new images"
+
+
+def folds(facts: Facts) -> list[dict]:
+    """One row per trained fold; `all` and folds brought by hand have blanks."""
+    held, rows = facts.held_out, []
+    saved = {entry["name"]: entry for entry in facts.content.get("by_fold", [])} if facts.ours else {}
+    for fold, history in facts.histories.items():
+        mine = np.flatnonzero(held.folds == fold) if held is not None and fold != "all" else np.zeros(0, int)
+        seconds = [row.get("seconds") or 0.0 for row in history]
+        row = {"name": fold, "n": len(mine), "score": None, "cross_fitted": None, "error": None}
+        row |= {"epochs": len(history), "minutes": sum(seconds) / 60}
+        row |= {"loss": history[-1].get("loss") if history else None}
+        if len(mine):
+            row |= {"score": float(held.scores[mine].mean()), "error": _error(held, mine)}
+            row["cross_fitted"] = saved.get(fold, {}).get("cross_fitted")
+        rows.append(row)
+    return rows
+
+
+def learning(facts: Facts) -> list[dict]:
+    """A chart for each quantity that any history.csv holds."""
+    titles = {
+        "loss": "loss of the training batches",
+        "iou": "IoU of the training batches",
+        "score": "score of the held-out fold at .5, without flips",
+    }
+    found = []
+    for column, title in titles.items():
+        series = [
+            (f"fold {fold}", [row.get("epoch") for row in rows], [row.get(column) for row in rows])
+            for fold, rows in facts.histories.items()
+        ]
+        series = [entry for entry in series if any(value is not None for value in entry[2])]
+        if series:
+            found.append({"title": title, "chart": charts.curves(title, series)})
+    return found
+
+
+def thresholds(facts: Facts, classes: tuple[str, ...], grid: np.ndarray) -> list[dict]:
+    """For each class its rule, and the surface and curve of the search where they were kept. `grid`: the top
+    thresholds of the surface, 0..1."""
+    found = []
+    error = facts.headline.error if facts.headline else 0.0
+    for k, (name, rule) in enumerate(zip(classes, facts.rules, strict=True)):
+        entry = {"name": name, "rule": rule, "sentence": _sentence(rule), "surface": "", "curve": ""}
+        if f"surface{k}" in facts.pictures:
+            means, areas = facts.pictures[f"surface{k}"], facts.pictures[f"areas{k}"]
+            entry["surface"] = charts.surface(means, grid, areas, (rule.top, rule.min_area), error)
+            entry["curve"] = charts.threshold_curve(facts.pictures[f"curve{k}"], rule.bottom, error)
+        found.append(entry)
+    return found
+
+
+def coverage(facts: Facts) -> dict:
+    """Scores by how much of the image the truth covers; empty without held-out images."""
+    held = facts.held_out
+    if held is None:
+        return {}
+    keys, rows = coverage_class(held.coverage), []
+    for key in np.unique(keys):
+        mine = np.flatnonzero(keys == key)
+        score, wrong = float(held.scores[mine].mean()), float(held.wrong[mine].mean())
+        rows.append(
+            {"name": COVERAGE[key], "n": len(mine), "score": score, "error": _error(held, mine), "wrong": wrong}
+        )
+    # the points of the whole score that are lost in the class: where there is something to gain
+    for row in rows:
+        row["lost"] = (1 - row["score"]) * row["n"] / len(keys)
+    columns = [[row[name] for row in rows] for name in ("name", "score", "error", "n")]
+    return {"rows": rows, "chart": charts.bars(*columns, f"{COVERAGE_AXIS}; images")}
+
+
+def flips(facts: Facts, names: list[str]) -> dict:
+    """What averaging over flips gave, image by image; empty where predictions without flips were not kept."""
+    held = facts.held_out
+    if held is None or held.plain is None:
+        return {}
+    gain = held.scores - held.plain
+    counts = {"better": gain > 0, "worse": gain < 0, "same": gain == 0}
+    return {
+        "names": names,
+        "gain": float(gain.mean()),
+        "error": held.error(gain),
+        "with": float(held.scores.mean()),
+        "without": float(held.plain.mean()),
+        **{name: int(chosen.sum()) for name, chosen in counts.items()},
+    }
+
+
+def submission(facts: Facts, train_coverage: np.ndarray) -> dict:
+    """What the csv holds beside what truth and out-of-fold predictions hold; empty without a submission."""
+    found, held = facts.submitted, facts.held_out
+    if found is None:
+        return {}
+    parts = [("truth of train", train_coverage)]
+    if held is not None:
+        parts.append(("out-of-fold", held.found))
+    parts.append(("submission", found.coverage))
+    series = [
+        (name, (np.bincount(coverage_class(values), minlength=11) / len(values)).tolist()) for name, values in parts
+    ]
+    rows = [
+        {"name": name, "n": len(values), "empty": float(np.mean(values == 0)), "coverage": float(np.mean(values))}
+        for name, values in parts
+    ]
+    return {
+        "summary": found.summary,
+        "is_test": found.is_test,
+        "rows": rows,
+        "chart": charts.shares(COVERAGE, series, COVERAGE_AXIS),
+    }
+
+
+def _error(held, mine: np.ndarray) -> float:
+    return standard_error(held.scores[mine], None if held.groups is None else held.groups[mine])
+
+
+def _sentence(rule) -> str:
+    """A rule in words."""
+    if rule.min_area:
+        text = f"Empty if fewer than {rule.min_area} pixels reach {rule.top:.3f}; otherwise the pixels from {rule.bottom:.3f}"
+    else:
+        text = f"The pixels from {rule.bottom:.3f}"
+    if rule.min_component:
+        text += f", without connected parts smaller than {rule.min_component} pixels"
+    return text + (f"; empty if the image's score is below {rule.min_score:.3f}." if rule.min_score else ".")

@@ -1,0 +1,48 @@
+"""Starting the pipeline as a user does, for tests of whole runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# seconds of training: two steps of two epochs at the smallest size
+TINY = [
+    "--width",
+    "4",
+    "--depth",
+    "2",
+    "--size",
+    "32",
+    "--steps",
+    "2",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "4",
+    "--folds",
+    "3",
+]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE", "KERAS"))}
+    return {**found, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **changes}
+
+
+def start(*arguments, root: Path, **changes: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments), "--root", str(root)]
+    return subprocess.Popen(
+        command, cwd=root, env=environment(**changes), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run(*arguments, root: Path, status: int = 0, **changes: str) -> str:
+    """Runs to the end, checks the exit status and returns what was printed (of errors when one is expected)."""
+    process = start(*arguments, root=root, **changes)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == status, f"{arguments} ended with {process.returncode}:\n{out}\n{err}"
+    if status:
+        assert "Traceback" not in err, err
+        return err
+    return out
