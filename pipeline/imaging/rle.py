@@ -26,7 +26,7 @@ def encode_many(masks: np.ndarray) -> list[str]:
     tokens[1::2] = positions[1::2] - positions[0::2]
     words = tokens.astype(str).tolist() if len(tokens) < 1000 else list(map(str, tokens.tolist()))
     ends = np.searchsorted(rows, np.arange(count), side="right").tolist()
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:count]
     return [" ".join(words[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 

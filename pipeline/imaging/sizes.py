@@ -56,5 +56,10 @@ def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     shrinks = shape[0] * shape[1] < picture.shape[0] * picture.shape[1]
     # OpenCV knows no float16
     source = picture.astype(np.float32) if picture.dtype == np.float16 else picture
-    result = cv2.resize(source, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return result.reshape(*shape, picture.shape[2]).astype(picture.dtype, copy=False)
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    # nor more than four channels when it averages areas
+    parts = [
+        cv2.resize(source[..., i : i + 4], (shape[1], shape[0]), interpolation=method).reshape(*shape, -1)
+        for i in range(0, picture.shape[2], 4)
+    ]
+    return np.concatenate(parts, axis=2).astype(picture.dtype, copy=False)

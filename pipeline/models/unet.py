@@ -48,23 +48,25 @@ def block(x, filters: int, recipe: Recipe):
     small network. Its last convolution starts at zero instead, so that a deep stack starts as the identity
     (De and Smith 2020, arXiv:2002.10444).
     """
+    # a normalisation takes a bias away again
+    bias = recipe.normalization == "none"
     if recipe.block == "plain":
-        x = activated(convolution(x, filters), recipe)
-        return activated(convolution(x, filters), recipe)
+        x = activated(convolution(x, filters, bias=bias), recipe)
+        return activated(convolution(x, filters, bias=bias), recipe)
     shortcut = x if x.shape[-1] == filters else convolution(x, filters, kernel=1)
-    x = activated(convolution(x, filters), recipe)
+    x = activated(convolution(x, filters, bias=bias), recipe)
     x = convolution(x, filters, start="zeros")
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
-def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal"):
-    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=start)(x)
+def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal", bias: bool = True):
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=start, use_bias=bias)(x)
 
 
 def activated(x, recipe: Recipe):
     """Normalised, then rectified."""
     if recipe.normalization == "batch":
-        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.BatchNormalization(momentum=0.98)(x)
     elif recipe.normalization == "group":
         x = layers.GroupNormalization(groups=min(8, x.shape[-1]))(x)
     return layers.ReLU()(x)

@@ -18,11 +18,11 @@ _CSS = {INK: "ink", MUTED: "muted", LINE: "line", CARD: "card"} | {
 _STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
-    "font.size": 9.5,
+    "font.size": 10.5,
     "text.color": INK,
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
-    "axes.labelsize": 9.5,
+    "axes.labelsize": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -74,9 +74,9 @@ def curves(title: str, series: list[tuple[str, list, list]]) -> str:
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         if len(series) > 1:
-            axes.legend(fontsize=8.5, labelcolor=MUTED, ncols=2, handlelength=1.2)
+            axes.legend(fontsize=9.5, labelcolor=MUTED, ncols=1 + (len(series) > 3), handlelength=1.2)
 
-    return _svg(title, draw)
+    return _svg(title, draw, width=4.0, height=2.6)
 
 
 def surface(means: np.ndarray, tops: np.ndarray, areas: np.ndarray, chosen: tuple[float, float], error: float) -> str:
@@ -124,20 +124,20 @@ def threshold_curve(means: np.ndarray, chosen: float, error: float) -> str:
     return _svg("score by plain threshold", draw, height=2.9)
 
 
-def bars(names: list[str], values: list[float], errors: list[float], counts: list[int], axis: str) -> str:
-    """Scores of parts of the images, with standard errors; how many images each part has stands below its name."""
+def bars(names: list[str], values: list[float], errors: list[float], axis: str) -> str:
+    """Scores of parts of the images, with standard errors."""
 
     def draw(figure, axes):
         places = np.arange(len(names))
         axes.bar(places, values, width=0.72, color=COLOURS[0], alpha=0.75, linewidth=0)
         axes.errorbar(places, values, yerr=errors, fmt="none", ecolor=INK, elinewidth=1.2, capsize=0)
-        axes.set_xticks(places, [f"{name}\n{count}" for name, count in zip(names, counts, strict=True)], fontsize=8)
+        axes.set_xticks(places, names, fontsize=9.5)
         axes.set_ylim(0, 1.02)
         axes.set_xlabel(axis)
         axes.grid(axis="x", visible=False)
         axes.tick_params(length=0)
 
-    return _svg("score by coverage of the truth", draw, width=5.4, height=2.9)
+    return _svg("score by coverage of the truth", draw, height=2.9)
 
 
 def shares(names: list[str], series: list[tuple[str, list[float]]], axis: str) -> str:
@@ -149,14 +149,14 @@ def shares(names: list[str], series: list[tuple[str, list[float]]], axis: str) -
             colour = (MUTED, COLOURS[1], COLOURS[0])[number % 3]
             offset = (number - (len(series) - 1) / 2) * width
             axes.bar(places + offset, values, width=width, color=colour, label=name, linewidth=0)
-        axes.set_xticks(places, names, fontsize=8)
+        axes.set_xticks(places, names, fontsize=9.5)
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axes.set_xlabel(axis)
         axes.grid(axis="x", visible=False)
         axes.tick_params(length=0)
-        axes.legend(fontsize=8.5, labelcolor=MUTED)
+        axes.legend(fontsize=9.5, labelcolor=MUTED)
 
-    return _svg("share of the images by coverage", draw, width=5.4, height=2.9)
+    return _svg("share of the images by coverage", draw, height=2.9)
 
 
 def _svg(title: str, draw, width: float = 4.6, height: float = 2.7) -> str:

@@ -38,12 +38,13 @@ def choose(scores: np.ndarray, wrong: np.ndarray, coverage: np.ndarray, count: i
 
 def tiles(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> list[dict]:
     """The content of the cards: caption and panels of each image."""
-    return [_tile(job, held_out, rules, i) for i in indices]
+    opened = {fold: answers(job, fold) for fold in set(held_out.folds[indices].tolist())}
+    return [_tile(job, held_out, rules, i, opened[held_out.folds[i]][held_out.places[i]]) for i in indices]
 
 
-def _tile(job: Job, held_out: HeldOut, rules: list, i: int) -> dict:
-    task, row, fold = job.competition.task, held_out.rows[i], held_out.folds[i]
-    probabilities = answers(job, fold)[held_out.places[i]]
+def _tile(job: Job, held_out: HeldOut, rules: list, i: int, probabilities: np.ndarray) -> dict:
+    """The card of held-out image i; probabilities: H x W x outputs."""
+    task, row = job.competition.task, held_out.rows[i]
     found, truth = task.masks(task.decode(probabilities, rules)), task.masks(job.prepared.labels[row])
     picture = rgb(job.prepared.images[row])
     panels = []
@@ -52,7 +53,7 @@ def _tile(job: Job, held_out: HeldOut, rules: list, i: int) -> dict:
         panels.append({"name": name, "outlines": outlined(picture, truth_masks, found_masks), "heat": heat_map(shown)})
     return {
         "id": job.prepared.table["id"].iat[row],
-        "fold": int(fold),
+        "fold": int(held_out.folds[i]),
         "score": float(held_out.scores[i]),
         "coverage": float(held_out.coverage[i]),
         "found": float(held_out.found[i]),

@@ -7,7 +7,7 @@ from pipeline.imaging.metrics import standard_error
 from pipeline.reporting import charts
 from pipeline.reporting.facts import Facts
 
-COVERAGE = ["empty", *(f"{10 * tenth}" for tenth in range(1, 11))]  # names of the coverage classes
+COVERAGE = [str(10 * tenth) for tenth in range(11)]  # names of the coverage classes
 COVERAGE_AXIS = "coverage, up to … % of the image"
 
 
@@ -31,11 +31,9 @@ def scores(facts: Facts) -> dict:
     # the score to expect comes first; where nothing is hidden it is so already
     rows.sort(key=lambda row: row["name"] != "cross-fitted")
     chart = charts.dots([(row["name"], row["score"], row["error"]) for row in rows]) if len(rows) > 1 else ""
-    overlaps = [
-        {"name": "mean IoU at .5, all images", "score": content.get("mean_iou_at_half")},
-        {"name": "mean IoU at .5, images with truth", "score": content.get("mean_iou_at_half_non_empty")},
-    ]
-    return {"rows": rows, "chart": chart, "overlaps": [row for row in overlaps if row["score"] is not None]}
+    kinds = {"mean_iou_at_half": "all images", "mean_iou_at_half_non_empty": "images with truth"}
+    overlaps = [f"{content[key]:.4f} on {name}" for key, name in kinds.items() if content.get(key) is not None]
+    return {"rows": rows, "chart": chart, "overlaps": overlaps}
 
 
 _CROSS = "thresholds chosen on the other folds: what to expect on new images"
@@ -60,11 +58,7 @@ def folds(facts: Facts) -> list[dict]:
 
 def learning(facts: Facts) -> list[dict]:
     """A chart for each quantity that any history.csv holds."""
-    titles = {
-        "loss": "loss of the training batches",
-        "iou": "IoU of the training batches",
-        "score": "score of the held-out fold at .5, without flips",
-    }
+    titles = {"loss": "Loss", "iou": "IoU", "score": "Held-out score"}
     found = []
     for column, title in titles.items():
         series = [
@@ -107,8 +101,8 @@ def coverage(facts: Facts) -> dict:
     # the points of the whole score that are lost in the class: where there is something to gain
     for row in rows:
         row["lost"] = (1 - row["score"]) * row["n"] / len(keys)
-    columns = [[row[name] for row in rows] for name in ("name", "score", "error", "n")]
-    return {"rows": rows, "chart": charts.bars(*columns, f"{COVERAGE_AXIS}; images")}
+    columns = [[row[name] for row in rows] for name in ("name", "score", "error")]
+    return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS)}
 
 
 def flips(facts: Facts, names: list[str]) -> dict:
@@ -159,7 +153,8 @@ def _error(held, mine: np.ndarray) -> float:
 def _sentence(rule) -> str:
     """A rule in words."""
     if rule.min_area:
-        text = f"Empty if fewer than {rule.min_area} pixels reach {rule.top:.3f}; otherwise the pixels from {rule.bottom:.3f}"
+        text = f"Empty if fewer than {rule.min_area} pixels reach {rule.top:.3f}; "
+        text += f"otherwise the pixels from {rule.bottom:.3f}"
     else:
         text = f"The pixels from {rule.bottom:.3f}"
     if rule.min_component:

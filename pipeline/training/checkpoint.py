@@ -9,29 +9,40 @@ import json
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.store import atomic
 
 
 def save(path: Path, learner, epoch: int, inputs: dict) -> None:
     """Network, optimizer (with its moving averages), the number of finished epochs, and what they were made from."""
-    arrays = {f"v{i}": np.asarray(value) for i, value in enumerate(_values(learner))}
+    arrays = {f"v{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(_variables(learner))}
     with atomic(path) as part, part.open("wb") as file:
         np.savez(file, epoch=epoch, inputs=json.dumps(inputs, sort_keys=True), **arrays)
 
 
 def load(path: Path, learner, inputs: dict) -> int:
-    """Restores a checkpoint; returns the finished epochs, 0 when there is none that was made from these inputs."""
+    """Restores a checkpoint; returns the finished epochs, 0 when there is none that fits.
+
+    One fits when it was made from these inputs and by a network of the same build (the code may have changed).
+    """
+    if not path.exists():
+        return 0
     try:
         with np.load(path) as saved:
-            if str(saved["inputs"]) != json.dumps(inputs, sort_keys=True):
-                return 0
-            for i, variable in enumerate(_variables(learner)):
-                variable.assign(saved[f"v{i}"])
-            return int(saved["epoch"])
-    except (FileNotFoundError, zipfile.BadZipFile):
+            epoch, made_from = int(saved["epoch"]), str(saved["inputs"])
+            arrays = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it to train the fold from its start") from error
+    variables = _variables(learner)
+    same_build = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
+    if made_from != json.dumps(inputs, sort_keys=True) or not same_build:
         return 0
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+    return epoch
 
 
 def set_randomness(learner, seed: int, fold: int, epoch: int) -> None:
@@ -51,14 +62,9 @@ def averaged_weights(learner) -> list[np.ndarray]:
     if optimizer.use_ema:
         pairs = zip(learner.trainable_variables, optimizer._model_variables_moving_average, strict=True)
         averages = {variable.path: average for variable, average in pairs}
-    return [np.asarray(averages.get(weight.path, weight)) for weight in learner.network.weights]
+    weights = [averages.get(weight.path, weight) for weight in learner.network.weights]
+    return [keras.ops.convert_to_numpy(weight) for weight in weights]
 
 
 def _variables(learner) -> list:
     return [*learner.network.variables, *learner.optimizer.variables]
-
-
-def _values(learner) -> list[np.ndarray]:
-    import keras
-
-    return [keras.ops.convert_to_numpy(variable) for variable in _variables(learner)]

@@ -103,7 +103,7 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
-    """Writes the out-of-fold probabilities of the fold's weights: with flips `valid.npy`, without `valid_no_tta.npy`."""
+    """Writes the out-of-fold probabilities of the fold's weights: `valid.npy`, and without flips `valid_no_tta.npy`."""
     write_predictions(
         plan.folder, "valid", plan.held_out, prepared, competition, recipe, plan.inputs, title="out-of-fold"
     )
@@ -167,7 +167,7 @@ def _learner(network, recipe, competition, prepared, batches: Batches) -> Learne
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """Sets the randomness of an epoch as it begins; as it ends: score, history, then the checkpoint that makes it count."""
+    """Sets the randomness of an epoch as it begins; scores it, writes the history and then the checkpoint at its end."""
 
     def __init__(self, plan, prepared, competition, recipe, scorer, history: list[dict]):
         super().__init__()

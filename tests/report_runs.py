@@ -1,0 +1,118 @@
+"""Tiny runs made by hand, without training: prepared data, folds, predictions, and the pages of them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline import store, trained
+from pipeline.competition import Competition, RawData, RawImage
+from pipeline.imaging.metrics import CountMetric, precision_over_iou
+from pipeline.job import Job
+from pipeline.predictions import PredictionWriter
+from pipeline.recipe import Recipe
+from pipeline.stages import predict, prepare, report
+from pipeline.store import Store
+from pipeline.submission import Format
+from pipeline.tasks.binary import Binary
+from pipeline.tasks.search import Sweep, count_levels
+from pipeline.tasks.thresholds import Thresholds
+
+SIDE, FOLDS, HISTORY = 24, 3, ["epoch", "loss", "iou", "learning_rate", "score", "seconds"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Two classes that may overlap, each with a layer and a channel of its own."""
+
+    classes: tuple = ("a", "b")
+    layers = outputs = 2
+
+    def decode(self, probabilities, thresholds, scores=None):
+        planes = [rule.mask(probabilities[..., k]) for k, rule in enumerate(thresholds)]
+        return np.stack(planes, axis=-1).astype(np.uint8)
+
+    def masks(self, labels):
+        return np.moveaxis(labels != 0, -1, 0)
+
+    def coverage(self, labels):
+        return float((labels != 0).any(axis=-1).mean())
+
+    def plain_thresholds(self):
+        return [Thresholds(), Thresholds()]
+
+    def sweeps(self, metric, pairs, groups=None):
+        pairs = list(pairs)
+        return [Sweep(count_levels((p[..., k], t[..., k]) for p, t in pairs), metric, groups) for k in range(2)]
+
+
+def square(rows: int, columns: int = 16, layers: int = 1) -> np.ndarray:
+    labels = np.zeros((SIDE, SIDE, layers), np.uint8)
+    labels[2 : 2 + rows, 2 : 2 + columns] = 1
+    return labels
+
+
+def competition(train: int = 18, tests=(), task=None, channels=1, dtype=np.uint8, form=None) -> Competition:
+    """Images of noise with squares of every height, a third of them empty. `tests`: labels of the test part."""
+    task = task or Binary(("salt",))
+    rng = np.random.default_rng(0)
+
+    def raw(name, part, labels):
+        image = rng.integers(0, 200, (SIDE, SIDE, channels)).astype(dtype) + labels[..., :1].astype(dtype) * 40
+        return RawImage(name, part, lambda: image, lambda: labels)
+
+    images = [raw(f"t{i:02}", "train", square(i % 3 * 6, layers=task.layers)) for i in range(train)]
+    images += [raw(f"x{i:02}", "test", labels) for i, labels in enumerate(tests)]
+    return Competition(
+        name="tiny",
+        title="Tiny <squares>",
+        page="https://example.org/tiny",
+        slug="",
+        task=task,
+        metric=CountMetric("mean precision", precision_over_iou),
+        read=lambda raw: RawData(images),
+        format=form or Format("id", "rle_mask"),
+        symmetry="left-right",
+        recipes={"quick": {"epochs": 7}},
+        costs={},
+    )
+
+
+def job_of(tmp_path, chosen: Competition, **changes) -> Job:
+    recipe = replace(Recipe(epochs=7, folds=FOLDS), **changes)
+    job = Job(chosen, recipe, "quick", Store(tmp_path, chosen.name, "mine"))
+    prepare.convert(chosen, None, job.store.prepared, {})
+    rows = [(name, i % FOLDS) for i, name in enumerate(job.prepared.table["id"].iloc[job.prepared.train])]
+    store.write_rows(job.store.folds(FOLDS), ["id", "fold"], rows)
+    return job
+
+
+def answer(job: Job, fold, name: str, rows, labels, inputs: dict, keep_plain=True) -> None:
+    """Probabilities that are right except for noise; without flips with one more error."""
+    rng = np.random.default_rng(len(rows))
+    channels = job.competition.task.outputs
+    with PredictionWriter(job.store.fold(fold), name, channels, inputs, keep_plain, len(rows), "") as writer:
+        for row, truth in zip(rows, labels, strict=True):
+            good = np.where(truth != 0, 230, 20).astype(np.uint8) + rng.integers(0, 20, truth.shape).astype(np.uint8)
+            plain = good.copy()
+            plain[:8, :8] = 235
+            writer.add(job.prepared.table["id"].iat[row], plain, good)
+
+
+def hold_out(job: Job, fold: int, keep_plain=True, history=True) -> None:
+    rows = job.fold_table.held_out(fold)
+    labels = [job.prepared.labels[row] for row in rows]
+    answer(job, fold, "valid", rows, labels, trained.inputs_of(job, fold), keep_plain)
+    if history:
+        lines = [[epoch, 1 / epoch, 0.5, 1e-3, 0.7 if epoch % 3 == 0 else None, 2.0] for epoch in range(1, 8)]
+        store.write_rows(job.store.fold(fold) / "history.csv", HISTORY, lines)
+        store.write_json(job.store.fold(fold) / "environment.json", {"backend": "jax", "keras": "3.15.1"})
+
+
+def answer_test(job: Job, fold, labels) -> None:
+    answer(job, fold, "test", job.prepared.test, labels, predict.inputs_of(job, fold), keep_plain=False)
+
+
+def page_of(job: Job, *stages) -> str:
+    for stage in (*stages, report):
+        stage.run(job)
+    return job.store.report.read_text(encoding="utf-8")
