@@ -1,7 +1,6 @@
 """Whole runs on the demo, as a user starts them: what is done, done again, kept, refused."""
 
 import json
-import os
 import shutil
 import stat
 
@@ -174,7 +173,7 @@ def test_a_read_only_data_folder_is_enough(drawn, tmp_path):
     root.mkdir()
     run("tgs", "split", "--data", raw, root=root)
     assert len(pandas.read_csv(root / "folds" / "tgs.csv")) == 320
-    os.chmod(raw, stat.S_IRWXU)
+    raw.chmod(stat.S_IRWXU)
 
 
 def test_the_submission_can_be_checked_from_anywhere(copy, tmp_path):

@@ -53,7 +53,7 @@ def parse_many(texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     counts = np.fromiter((text.count(" ") + 1 if text else 0 for text in texts), np.int64, len(texts))
     joined = " ".join(text for text in texts if text)
     # one pass in C; what it would read leniently (two spaces, a sign alone) shows as another count of numbers
-    plain = not joined or joined.isascii() and not joined.translate(_DIGITS)
+    plain = not joined or (joined.isascii() and not joined.translate(_DIGITS))
     numbers = np.fromstring(joined, np.int64, sep=" ") if plain and joined else np.zeros(0, np.int64)
     if len(numbers) != counts.sum():
         row = next(i for i, text in enumerate(texts) if text and not _is_numbers(text))

@@ -89,7 +89,7 @@ def agreement(expected: Headline, hidden: submitted.Hidden) -> str:
     if hidden.score < expected.score:
         why = "the test images differ from the train images, or the held-out images were not really held out"
     else:
-        why = "the submission averages the folds, where a held-out image has the answer of one"
+        why = "a submission averages its folds, where a held-out image has the answer of one, or its images are easier"
     side = "lower" if hidden.score < expected.score else "higher"
     line = f"The hidden truth is {apart:.4f} {side}, {many:.1f} standard errors: more than chance"
     return f"{line}, likely because {why}."

@@ -31,13 +31,13 @@ def run(job: Job, named: bool = False) -> None:
         job.say("there is no test part: nothing to predict")
         return
     for fold in trained.folds(job):
-        if job.folds and fold not in job.folds:
-            continue
         state = _state(job, fold)
         path = job.store.shown(job.store.fold(fold) / "test.npy")
-        if state == "yours" and not job.again:
+        # --fold narrows what is done again, never what a submission needs
+        asked = named and (not job.folds or fold in job.folds)
+        if state == "yours" and not (asked and job.again):
             job.say(f"{path} is yours: kept (--again replaces it)")
-        elif state == "current" and not named:
+        elif state == "current" and not asked:
             job.say(f"{path}: up to date")
         else:
             _predict(job, fold)

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 from pipeline import store, submission, trained, tuning
+from pipeline.errors import UserError
 from pipeline.imaging import rle
 from pipeline.job import Job
 from pipeline.predictions import Predictions
@@ -47,6 +48,7 @@ def run(job: Job, named: bool = False) -> None:
     content, thresholds = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
     if _part(job) == "valid":
         job.say("there is no test part: these are the out-of-fold masks of the trained folds")
+    job.say(f"averaging fold(s) {', '.join(map(str, _folds(job)))}")
     form, expected = job.competition.format, _expected(job)
     with store.recorded(path, inputs_of(job)) as part:
         rows = _rows(job, expected, thresholds)
@@ -71,6 +73,8 @@ def _folds(job: Job) -> list:
 def _expected(job: Job) -> submission.Expected:
     if _part(job) == "test":
         return submission.expected(job.competition, job.prepared)
+    if not _folds(job):
+        raise UserError("no test part and nothing held out: there is nothing to submit; train a fold with --fold 0")
     rows = np.sort(np.concatenate([job.fold_table.held_out(fold) for fold in _folds(job)]))
     return submission.expected_rows(job.competition, job.prepared, rows)
 
@@ -111,14 +115,10 @@ def _averaged(job: Job, ids: list[str]):
     name, outputs = _part(job), job.competition.task.outputs
     folds = [Predictions(job.store.fold(fold), name, outputs) for fold in _folds(job)]
     places = [{image_id: i for i, image_id in enumerate(fold.ids)} for fold in folds]
-    for fold, place in zip(folds, places, strict=True):
-        if name == "test":
-            table = job.prepared.table.iloc[job.prepared.test]
-            fold.check(table["id"].tolist(), table["height"], table["width"])
-        else:
-            fold.check(
-                [image_id for image_id in fold.ids if image_id in place], fold.reader.heights, fold.reader.widths
-            )
+    table = job.prepared.table
+    for number, fold in zip(_folds(job), folds, strict=True):
+        rows = job.prepared.test if name == "test" else job.fold_table.held_out(number)
+        fold.check(table["id"].iloc[rows].tolist(), table["height"].iloc[rows], table["width"].iloc[rows])
     for image_id in ids:
         answers = [fold[place[image_id]] for fold, place in zip(folds, places, strict=True) if image_id in place]
         count = len(answers)

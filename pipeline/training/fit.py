@@ -167,7 +167,7 @@ def _learner(network, recipe, competition, prepared, batches: Batches) -> Learne
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """Sets the randomness of an epoch as it begins; scores it, writes the history and then the checkpoint at its end."""
+    """Sets the randomness of an epoch as it begins; at its end: score, history, then the checkpoint."""
 
     def __init__(self, plan, prepared, competition, recipe, scorer, history: list[dict]):
         super().__init__()
