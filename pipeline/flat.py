@@ -21,7 +21,7 @@ class FlatReader:
         self.channels = int(channels)
         self.offsets = offsets_of(self.heights, self.widths, self.channels)
         try:
-            self.values = np.load(self.path, mmap_mode="r")
+            self.values = np.lib.format.open_memmap(self.path, mode="r")
         except (ValueError, EOFError) as error:
             raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
         needed = int((self.heights * self.widths).sum()) * self.channels

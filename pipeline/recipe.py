@@ -65,6 +65,12 @@ class Recipe:
     tta: bool = True  # average over the flips that the competition allows
 
     def __post_init__(self):
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            # a whole number is a fine float; True is a fine nothing
+            good = type(value) is kind or (kind is float and type(value) is int)
+            if not good:
+                raise UserError(f"{option(field.name)} is {value!r}; it must be of type {kind.__name__}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 names = ", ".join(choice or "''" for choice in allowed)

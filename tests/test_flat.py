@@ -116,7 +116,9 @@ def _zip() -> bytes:
     return target.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"id,height\na,3\n", b"PK\x03\x04 cut off", _zip(), b"\x93NUMPY\x01\x00\x05\x00{'a'}"])
+@pytest.mark.parametrize(
+    "content", [b"id,height\na,3\n", b"PK\x03\x04 cut off", _zip(), b"\x93NUMPY\x01\x00\x05\x00{'a'}"]
+)
 def test_a_file_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.npy"):

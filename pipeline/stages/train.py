@@ -18,6 +18,8 @@ READS = ("split",)
 
 
 def is_current(job: Job) -> bool:
+    if job.again:
+        return False
     trained.check(job)
     finished = trained.folds(job)
     return all(fold in finished for fold in job.fold_numbers())

@@ -1,0 +1,164 @@
+"""The parts of learning, one by one: losses, augmentation, batches, the network."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
+
+from pipeline import recipe as recipes
+from pipeline.imaging.sizes import network_shape
+from pipeline.models import unet
+from pipeline.prepared import Prepared
+from pipeline.tasks.binary import Binary
+from pipeline.training import losses
+from pipeline.training.augment import Augment
+from pipeline.training.batches import Batches
+
+STILL = {
+    "flip": False, "shift": 0.0, "scale": 0.0, "rotation": 0.0, "shear": 0.0,
+    "brightness": 0.0, "contrast": 0.0, "gamma": 0.0, "noise": 0.0,
+}  # fmt: skip
+
+
+def array(value):
+    return keras.ops.convert_to_numpy(value)
+
+
+def some(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape).astype("float32")
+
+
+def slow_lovasz(logits, truth):
+    """The paper's definition, set by set: the Jaccard loss of the first k wrong pixels, differences as weights."""
+    errors = 1 - logits * (2 * truth - 1)
+    order = np.argsort(-errors, kind="stable")
+    total, before = 0.0, 0.0
+    for k in range(1, len(order) + 1):
+        wrong = set(order[:k].tolist())
+        positives = set(np.flatnonzero(truth).tolist())
+        found = (positives - wrong) | (wrong - positives)
+        union = positives | found
+        loss = 1 - len(positives & found) / len(union) if union else 0.0
+        total += max(errors[order[k - 1]], 0) * (loss - before)
+        before = loss
+    return total
+
+
+def test_lovasz_equals_a_literal_reading():
+    logits = some(3, 4, 5, 2) * 4 - 2
+    truth = (some(3, 4, 5, 2, seed=1) > 0.6).astype("float32")
+    truth[0, ..., 0] = 0
+    wanted = np.mean(
+        [slow_lovasz(logits[b, ..., c].ravel(), truth[b, ..., c].ravel()) for b in range(3) for c in range(2)]
+    )
+    assert float(array(losses.lovasz(logits, truth))) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_losses_have_their_known_values():
+    target = np.zeros((1, 2, 2, 1), "float32")
+    target[0, 0] = 1
+    right = (target * 2 - 1) * 50
+    for name in recipes.LOSSES:
+        assert float(array(losses.named(name)(right, target))) < 1e-3, name
+    assert float(array(losses.bce(np.zeros_like(target), target))) == pytest.approx(np.log(2))
+    # probability .5 everywhere, two of four pixels true: Dice is (2 * 1 + 1) / (2 + 2 + 1)
+    assert float(array(losses.dice(np.zeros_like(target), target))) == pytest.approx(1 - 3 / 5)
+    assert float(array(losses.named("bce+dice")(np.zeros_like(target), target))) == pytest.approx(np.log(2) + 0.4)
+
+
+def augment(seed=1, symmetry="left-right", blends=True, **fields):
+    recipe = recipes.Recipe(**{**STILL, "depth": 2, **fields})
+    return Augment(recipe, symmetry, blends, keras.random.SeedGenerator(seed))
+
+
+def test_nothing_asked_is_nothing_changed():
+    image, target = some(2, 8, 12, 3), some(2, 8, 12, 1, seed=1)
+    moved, moved_target = augment()(image, target)
+    assert np.allclose(array(moved), image, atol=1e-6) and np.allclose(array(moved_target), target, atol=1e-6)
+
+
+@pytest.mark.parametrize(("symmetry", "count"), [("left-right", 2), ("flips", 4), ("turns", 8)])
+def test_flips_are_exact_and_all_of_them_occur(symmetry, count):
+    from pipeline.imaging.flips import SYMMETRIES
+
+    image = some(1, 6, 6, 1)
+    batch = np.repeat(image, 64, axis=0)
+    moved = array(augment(symmetry=symmetry, flip=True)(batch, batch)[0])
+    wanted = [flip.forward(image)[0] for flip in SYMMETRIES[symmetry]]
+    seen = {next(i for i, other in enumerate(wanted) if np.allclose(one, other, atol=1e-5)) for one in moved}
+    assert len(seen) == count
+
+
+def test_image_and_target_move_together():
+    picture = some(4, 16, 16, 1)
+    moved, target = augment(flip=True, shift=0.2, scale=0.3, rotation=30.0, shear=10.0, elastic=1.5)(picture, picture)
+    assert np.allclose(array(moved), array(target), atol=1e-5)
+    assert not np.allclose(array(moved), picture, atol=0.05)
+
+
+def test_class_numbers_are_never_mixed():
+    labels = (some(4, 16, 16, 1) * 3).astype(int).astype("float32") * 7
+    moved = array(augment(blends=False, rotation=30.0, scale=0.3, elastic=2.0)(labels, labels)[1])
+    assert set(np.unique(moved)) <= {0.0, 7.0, 14.0}
+
+
+def test_grey_values_change_the_image_alone():
+    picture = some(2, 8, 8, 1)
+    moved, target = augment(brightness=0.2, contrast=0.3, gamma=0.3, noise=0.05)(picture, picture)
+    assert np.allclose(array(target), picture, atol=1e-6) and not np.allclose(array(moved), picture, atol=0.01)
+
+
+def test_crops_are_windows_of_the_image():
+    picture = np.arange(64, dtype="float32").reshape(1, 8, 8, 1)
+    moved = array(augment(crop=4)(np.repeat(picture, 3, axis=0), np.repeat(picture, 3, axis=0))[0])
+    assert moved.shape == (3, 4, 4, 1)
+    steps = np.diff(moved[..., 0], axis=2)
+    assert np.allclose(steps, 1, atol=1e-4)
+
+
+def test_the_same_seed_draws_the_same():
+    picture = some(2, 8, 8, 1)
+    first, second, other = (array(augment(seed=s, rotation=20.0)(picture, picture)[0]) for s in (1, 1, 2))
+    assert np.array_equal(first, second) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("block", ["residual", "plain"])
+@pytest.mark.parametrize("normalization", ["batch", "group", "none"])
+@pytest.mark.parametrize("decoder", ["transposed2", "transposed3", "upsampling"])
+def test_the_network_keeps_height_and_width(block, normalization, decoder):
+    recipe = recipes.Recipe(depth=2, width=4, block=block, normalization=normalization, decoder=decoder, dropout=0.1)
+    network = unet.build(recipe, channels=3, outputs=2, mean=[0.5] * 3, std=[0.2] * 3)
+    logits = network(some(2, 12, 20, 3))
+    assert array(logits).shape == (2, 12, 20, 2) and array(logits).dtype == np.float32
+
+
+def test_the_plain_network_has_the_parameters_counted_by_hand():
+    recipe = recipes.Recipe(depth=1, width=4, block="plain", normalization="none", decoder="transposed3")
+    network = unet.build(recipe, channels=1, outputs=1, mean=[0.0], std=[1.0])
+    down = (9 * 1 * 4 + 4) + (9 * 4 * 4 + 4)
+    bottom = (9 * 4 * 8 + 8) + (9 * 8 * 8 + 8)
+    up = (9 * 8 * 4 + 4) + (9 * 8 * 4 + 4) + (9 * 4 * 4 + 4)
+    assert sum(np.prod(weight.shape) for weight in network.trainable_weights) == down + bottom + up + 4 + 1
+
+
+def test_batches_are_a_function_of_their_number_and_show_every_image_once(drawn):
+    prepared = Prepared(drawn / "data" / "demo" / "prepared")
+    shape = network_shape(101, 101, 32, "resize", 4)
+    batches = Batches(prepared, np.arange(40), Binary(("salt",)), shape, "resize", 8, 0, (7, 1))
+    assert batches.steps == 5
+    stream = batches.stream(3)
+    for step in range(3, 8):
+        (batch,) = next(stream)
+        again = batches(step)
+        assert np.array_equal(batch["image"], again["image"]) and np.array_equal(batch["target"], again["target"])
+    stream.close()
+    for epoch in range(2):
+        assert sorted(batches._order(epoch).tolist()) == list(range(40))
+    assert batches._order(0).tolist() != batches._order(1).tolist()
+    few = Batches(prepared, np.arange(3), Binary(("salt",)), shape, "resize", 8, 0, (7, 1))
+    assert few.steps == 1 and few(0)["image"].shape == (8, 32, 32, 1)

@@ -1,0 +1,203 @@
+"""Recipes: defaults, named recipes, the command line over both, and the name a run gets."""
+
+import importlib
+from dataclasses import asdict, fields, replace
+
+import pytest
+
+from pipeline import __main__ as command_line
+from pipeline import recipe as recipes
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe
+
+NAMES = command_line.competition_names()
+DEFAULTS = asdict(Recipe())
+
+
+def recipes_of(name):
+    return importlib.import_module(f"pipeline.competitions.{name}").competition.recipes
+
+
+EVERY_RECIPE = [(name, recipe) for name in NAMES for recipe in recipes_of(name)]
+
+
+def test_the_command_line_overrides_a_named_recipe_and_that_the_defaults():
+    named = {"width": 8, "epochs": 2}
+    assert recipes.resolve({}, {}) == Recipe()
+    assert recipes.resolve(named, {}) == replace(Recipe(), width=8, epochs=2)
+    assert recipes.resolve(named, {"epochs": 7, "tta": False}) == replace(Recipe(), width=8, epochs=7, tta=False)
+
+
+def test_differences_are_the_fields_that_differ_with_their_values():
+    assert recipes.differences(Recipe(), Recipe()) == {}
+    mine = replace(Recipe(), epochs=3, late_loss="lovasz", flip=False)
+    assert recipes.differences(mine, Recipe()) == {"epochs": 3, "late_loss": "lovasz", "flip": False}
+    assert recipes.differences(Recipe(), mine) == {name: DEFAULTS[name] for name in ("epochs", "late_loss", "flip")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "quick"),
+        ({"epochs": 3}, "quick-epochs-3"),
+        ({"loss": "dice", "epochs": 3}, "quick-epochs-3-loss-dice"),
+        ({"batch_size": 4}, "quick-batch-size-4"),
+        ({"learning_rate": 0.01}, "quick-learning-rate-0.01"),
+        ({"tta": False}, "quick-tta-false"),
+        ({"late_loss": "lovasz"}, "quick-late-loss-lovasz"),
+    ],
+)
+def test_a_run_is_named_after_its_recipe_and_what_differs_from_it(changes, name):
+    assert recipes.run_name("quick", replace(Recipe(), **changes), Recipe()) == name
+
+
+def test_a_blank_field_that_was_not_blank_is_none_in_the_name():
+    named = replace(Recipe(), late_loss="lovasz")
+    assert recipes.run_name("quick", Recipe(), named) == "quick-late-loss-none"
+
+
+def other_values(field):
+    """Values of a field that are allowed and not its default."""
+    if isinstance(field.default, bool):
+        return [not field.default]
+    if field.name in recipes._CHOICES:
+        return [value for value in recipes._CHOICES[field.name] if value != field.default]
+    low, high = recipes._RANGES[field.name]
+    if field.name == "crop":
+        return [16, 4096]
+    return [kind for kind in (type(field.default)(low), type(field.default)(high)) if kind != field.default]
+
+
+def test_every_change_of_a_single_field_gives_a_run_a_name_of_its_own_that_can_name_a_folder():
+    changed = [replace(Recipe(), **{f.name: value}) for f in fields(Recipe) for value in other_values(f)]
+    names = [recipes.run_name("default", recipe, Recipe()) for recipe in changed]
+    assert len(set(names)) == len(names) > len(fields(Recipe))
+    assert all(not set(name) & set("/\\ \0") and name.startswith("default-") for name in names)
+
+
+@pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
+def test_every_field_has_bounds_or_choices_and_its_default_is_within(field):
+    assert isinstance(field.default, bool) or (field.name in recipes._CHOICES) != (field.name in recipes._RANGES)
+    assert isinstance(field.default, (bool, int, float, str))
+
+
+@pytest.mark.parametrize("name", recipes._CHOICES)
+def test_an_unknown_word_is_refused_naming_the_option_and_what_is_known(name):
+    with pytest.raises(UserError) as found:
+        recipes.resolve({}, {name: "nonsense"})
+    message = str(found.value)
+    assert message.startswith(f"{recipes.option(name)} is 'nonsense'; known are: ")
+    assert all((choice or "''") in message for choice in recipes._CHOICES[name])
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", recipes._RANGES)
+def test_a_number_out_of_range_is_refused_naming_the_option(name):
+    low, high = recipes._RANGES[name]
+    for value in (low - 1, high + 1, float("nan"), float("inf")):
+        with pytest.raises(UserError, match=f"^{recipes.option(name)} is .*; it must be from {low} to ") as found:
+            recipes.resolve({}, {name: value})
+        assert len(str(found.value).splitlines()) == 1
+
+
+def test_a_crop_must_fit_the_depth():
+    assert recipes.resolve({}, {"crop": 64, "depth": 5}).crop == 64
+    with pytest.raises(UserError, match=r"--crop is 48; with --depth 5 it must be a multiple of 32"):
+        recipes.resolve({}, {"crop": 48, "depth": 5})
+
+
+def test_an_option_is_the_field_with_dashes():
+    assert recipes.option("late_loss") == "--late-loss"
+
+
+def test_a_saved_recipe_comes_back_and_fields_it_lacks_get_their_defaults():
+    mine = replace(Recipe(), epochs=3, flip=False, late_loss="dice")
+    assert recipes.from_json(recipes.to_json(mine), "recipe.json") == mine
+    assert recipes.from_json({"epochs": 3}, "recipe.json") == replace(Recipe(), epochs=3)
+
+
+def test_a_saved_recipe_with_unknown_fields_is_refused_naming_them_and_the_file():
+    with pytest.raises(UserError, match=r"recipe\.json .*: epoks, wide;") as found:
+        recipes.from_json({"wide": 3, "epoks": 3, "epochs": 3}, "recipe.json")
+    assert len(str(found.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [{"epochs": "ten"}, {"epochs": None}, {"learning_rate": [1]}, {"loss": 3}])
+def test_a_saved_recipe_with_a_value_of_another_kind_is_refused(content):
+    with pytest.raises(UserError):
+        recipes.from_json(content, "recipe.json")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_competition_has_smoke_quick_and_default_and_says_what_each_recipe_costs(name):
+    chosen = command_line.competition(name)
+    assert {"smoke", "quick", "default"} <= set(chosen.recipes)
+    assert set(chosen.costs) == set(chosen.recipes)
+    assert all(cost.strip() for cost in chosen.costs.values())
+
+
+@pytest.mark.parametrize(("name", "recipe"), EVERY_RECIPE)
+def test_every_named_recipe_resolves_and_lists_only_what_differs(name, recipe):
+    named = recipes_of(name)[recipe]
+    resolved = recipes.resolve(named, {})
+    assert recipes.differences(resolved, Recipe()) == named
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_smoke_is_a_few_steps_of_one_or_two_folds(name):
+    smoke = recipes.resolve(recipes_of(name)["smoke"], {})
+    assert 1 <= smoke.trained_folds <= 2
+    assert 1 <= smoke.steps <= 10 and smoke.epochs <= 3
+
+
+class TestSavedRuns:
+    """`resolve_run`: what is asked against what was saved."""
+
+    @pytest.fixture
+    def tgs(self):
+        return command_line.competition("tgs")
+
+    @pytest.fixture
+    def save(self, tgs, tmp_path):
+        from pipeline.store import Store, write_json
+
+        def save(run, recipe_name, **changes):
+            recipe = recipes.resolve(tgs.recipes[recipe_name], changes)
+            content = {"recipe": recipe_name, **recipes.to_json(recipe)}
+            write_json(Store(tmp_path, "tgs", run).recipe, content)
+            return recipe
+
+        return save
+
+    def test_without_a_saved_run_the_name_follows_from_the_fields(self, tgs, tmp_path):
+        found = command_line.resolve_run(tgs, tmp_path, None, "quick", {"epochs": 3})
+        assert found == ("quick-epochs-3", "quick", recipes.resolve(tgs.recipes["quick"], {"epochs": 3}))
+        assert command_line.resolve_run(tgs, tmp_path, None, None, {})[:2] == ("default", "default")
+        assert command_line.resolve_run(tgs, tmp_path, "mine", "quick", {"epochs": 3})[0] == "mine"
+
+    def test_the_recipe_of_a_run_is_the_one_saved_in_it(self, tgs, tmp_path, save):
+        saved = save("mine", "quick", epochs=3)
+        assert command_line.resolve_run(tgs, tmp_path, "mine", None, {}) == ("mine", "quick", saved)
+        assert command_line.resolve_run(tgs, tmp_path, "mine", None, {"epochs": 3})[2] == saved
+        assert command_line.resolve_run(tgs, tmp_path, "mine", "quick", {"epochs": 3})[2] == saved
+
+    @pytest.mark.parametrize(
+        ("recipe_name", "overrides", "says"),
+        [
+            (None, {"epochs": 4}, "--epochs 3, not 4"),
+            ("quick", {"epochs": 4}, "--epochs 3, not 4"),
+            ("quick", {}, "--epochs 3, not 36"),
+            ("smoke", {"epochs": 3}, "--recipe quick, not smoke"),
+            (None, {"late_loss": "dice"}, "--late-loss , not dice"),
+        ],
+    )
+    def test_what_does_not_agree_with_it_is_refused_naming_the_field(
+        self, tgs, tmp_path, save, recipe_name, overrides, says
+    ):
+        save("mine", "quick", epochs=3)
+        with pytest.raises(UserError, match=says):
+            command_line.resolve_run(tgs, tmp_path, "mine", recipe_name, overrides)
+
+    def test_an_unknown_recipe_is_refused_naming_those_there_are(self, tgs, tmp_path):
+        with pytest.raises(UserError, match="'fast' is no recipe of tgs; known are: .*quick"):
+            command_line.resolve_run(tgs, tmp_path, None, "fast", {})
