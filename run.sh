@@ -35,7 +35,7 @@ install() {
         file=$(mktemp)
         sed 's/^tensorflow==/tensorflow[and-cuda]==/' "$2" >"$file"
     fi
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r "$file" ||
         fail "the installation failed (see above); with a network, the same command goes on from there"
     printf '%s' "$wanted" >"$stamp"
 }

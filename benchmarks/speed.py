@@ -64,7 +64,7 @@ def search(answers: np.ndarray, labels: np.ndarray) -> float:
 
 
 def kernel_search(answers: np.ndarray, labels: np.ndarray) -> float:
-    """31 plain thresholds, every image decoded and scored again for each; the richer rule would be 24 x 81 times that."""
+    """31 plain thresholds, every image decoded and scored again for each. The richer rule is 24 x 81 times that."""
     best = 0.0
     for threshold in np.linspace(0.2, 0.8, 31):
         scores = []

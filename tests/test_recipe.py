@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import asdict, fields, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from pipeline import __main__ as command_line
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
+from pipeline.store import Store, write_json
 
 NAMES = command_line.competition_names()
 DEFAULTS = asdict(Recipe())
@@ -94,10 +96,13 @@ def test_an_unknown_word_is_refused_naming_the_option_and_what_is_known(name):
 @pytest.mark.parametrize("name", recipes._RANGES)
 def test_a_number_out_of_range_is_refused_naming_the_option(name):
     low, high = recipes._RANGES[name]
-    for value in (low - 1, high + 1, float("nan"), float("inf")):
+    for value in (low - 1, high + 1):
         with pytest.raises(UserError, match=f"^{recipes.option(name)} is .*; it must be from {low} to ") as found:
-            recipes.resolve({}, {name: value})
+            recipes.resolve({}, {name: type(DEFAULTS[name])(value)})
         assert len(str(found.value).splitlines()) == 1
+    for value in (float("nan"), float("inf"), -float("inf"), "3", None):
+        with pytest.raises(UserError, match=f"^{recipes.option(name)} is "):
+            recipes.resolve({}, {name: value})
 
 
 def test_a_crop_must_fit_the_depth():
@@ -150,54 +155,52 @@ def test_smoke_is_a_few_steps_of_one_or_two_folds(name):
     assert 1 <= smoke.steps <= 10 and smoke.epochs <= 3
 
 
-class TestSavedRuns:
-    """`resolve_run`: what is asked against what was saved."""
+SHAPES = SimpleNamespace(name="shapes", recipes={"quick": {"epochs": 36}, "smoke": {"epochs": 2}, "default": {}})
 
-    @pytest.fixture
-    def tgs(self):
-        return command_line.competition("tgs")
 
-    @pytest.fixture
-    def save(self, tgs, tmp_path):
-        from pipeline.store import Store, write_json
+def save(root, run, recipe_name, **changes) -> Recipe:
+    recipe = recipes.resolve(SHAPES.recipes[recipe_name], changes)
+    write_json(Store(root, "shapes", run).recipe, {"recipe": recipe_name, **recipes.to_json(recipe)})
+    return recipe
 
-        def save(run, recipe_name, **changes):
-            recipe = recipes.resolve(tgs.recipes[recipe_name], changes)
-            content = {"recipe": recipe_name, **recipes.to_json(recipe)}
-            write_json(Store(tmp_path, "tgs", run).recipe, content)
-            return recipe
 
-        return save
+def resolve_run(root, run, recipe_name, overrides):
+    return command_line.resolve_run(SHAPES, root, run, recipe_name, overrides)
 
-    def test_without_a_saved_run_the_name_follows_from_the_fields(self, tgs, tmp_path):
-        found = command_line.resolve_run(tgs, tmp_path, None, "quick", {"epochs": 3})
-        assert found == ("quick-epochs-3", "quick", recipes.resolve(tgs.recipes["quick"], {"epochs": 3}))
-        assert command_line.resolve_run(tgs, tmp_path, None, None, {})[:2] == ("default", "default")
-        assert command_line.resolve_run(tgs, tmp_path, "mine", "quick", {"epochs": 3})[0] == "mine"
 
-    def test_the_recipe_of_a_run_is_the_one_saved_in_it(self, tgs, tmp_path, save):
-        saved = save("mine", "quick", epochs=3)
-        assert command_line.resolve_run(tgs, tmp_path, "mine", None, {}) == ("mine", "quick", saved)
-        assert command_line.resolve_run(tgs, tmp_path, "mine", None, {"epochs": 3})[2] == saved
-        assert command_line.resolve_run(tgs, tmp_path, "mine", "quick", {"epochs": 3})[2] == saved
+def test_the_name_of_a_new_run_follows_from_its_fields_unless_it_is_given(tmp_path):
+    asked = replace(Recipe(), epochs=3)
+    assert resolve_run(tmp_path, None, "quick", {"epochs": 3}) == ("quick-epochs-3", "quick", asked)
+    assert resolve_run(tmp_path, None, "quick", {"epochs": 36})[0] == "quick"
+    assert resolve_run(tmp_path, None, None, {}) == ("default", "default", Recipe())
+    assert resolve_run(tmp_path, "mine", "quick", {"epochs": 3}) == ("mine", "quick", asked)
 
-    @pytest.mark.parametrize(
-        ("recipe_name", "overrides", "says"),
-        [
-            (None, {"epochs": 4}, "--epochs 3, not 4"),
-            ("quick", {"epochs": 4}, "--epochs 3, not 4"),
-            ("quick", {}, "--epochs 3, not 36"),
-            ("smoke", {"epochs": 3}, "--recipe quick, not smoke"),
-            (None, {"late_loss": "dice"}, "--late-loss , not dice"),
-        ],
-    )
-    def test_what_does_not_agree_with_it_is_refused_naming_the_field(
-        self, tgs, tmp_path, save, recipe_name, overrides, says
-    ):
-        save("mine", "quick", epochs=3)
-        with pytest.raises(UserError, match=says):
-            command_line.resolve_run(tgs, tmp_path, "mine", recipe_name, overrides)
 
-    def test_an_unknown_recipe_is_refused_naming_those_there_are(self, tgs, tmp_path):
-        with pytest.raises(UserError, match="'fast' is no recipe of tgs; known are: .*quick"):
-            command_line.resolve_run(tgs, tmp_path, None, "fast", {})
+def test_the_recipe_of_a_run_is_the_one_saved_in_it(tmp_path):
+    saved = save(tmp_path, "mine", "quick", epochs=3)
+    for recipe_name, overrides in [(None, {}), (None, {"epochs": 3}), ("quick", {"epochs": 3})]:
+        assert resolve_run(tmp_path, "mine", recipe_name, overrides) == ("mine", "quick", saved)
+
+
+@pytest.mark.parametrize(
+    ("recipe_name", "overrides", "says"),
+    [
+        (None, {"epochs": 4}, "--epochs 3, not 4"),
+        ("quick", {"epochs": 4}, "--epochs 3, not 4"),
+        ("quick", {}, "--epochs 3, not 36"),
+        ("smoke", {"epochs": 3}, "--recipe quick, not smoke"),
+        (None, {"tta": False}, "--tta True, not False"),
+        (None, {"late_loss": "dice"}, "--late-loss '', not dice"),
+    ],
+)
+def test_what_does_not_agree_with_the_saved_recipe_is_refused_naming_the_field(tmp_path, recipe_name, overrides, says):
+    save(tmp_path, "mine", "quick", epochs=3)
+    with pytest.raises(UserError, match=says) as found:
+        resolve_run(tmp_path, "mine", recipe_name, overrides)
+    assert "'mine'" in str(found.value)
+    assert len(str(found.value).splitlines()) == 1
+
+
+def test_an_unknown_recipe_is_refused_naming_those_there_are(tmp_path):
+    with pytest.raises(UserError, match="'fast' is no recipe of shapes; known are: quick, smoke, default"):
+        resolve_run(tmp_path, None, "fast", {})

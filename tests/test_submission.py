@@ -62,11 +62,18 @@ def test_quoted_fields_are_the_same_as_plain_ones():
     assert validate('"id","rle_mask"\n"a","1 1"\nb,\n"c","2 3 10 11"\n') == validate(GOOD)
 
 
-def test_ids_of_digits_keep_their_zeros_in_front():
-    ids = Expected(["0012", "12", "1e5", "NA", "nan", "True"], np.full(6, 2), np.full(6, 3), ("salt",))
-    rows = "".join(f"{name},1 1\n" for name in ids.ids)
-    assert validate("id,rle_mask\n" + rows, expected=ids).rows == 6
-    assert "0012" in refusal("id,rle_mask\n" + rows.replace("0012", "12"), expected=ids)
+@pytest.mark.parametrize("ids", [["0012", "12", "007"], ["1e5", "100000"], ["NA", "nan", "1"], ["True", "False"]])
+def test_ids_that_look_like_numbers_stay_the_words_they_are(ids):
+    expected = Expected(ids, np.full(len(ids), 2), np.full(len(ids), 3), ("salt",))
+    rows = "".join(f"{name},1 1\n" for name in ids)
+    assert validate("id,rle_mask\n" + rows, expected=expected).rows == len(ids)
+    table = submission.table_of(("id,rle_mask\n" + rows).encode(), ONE, "x.csv")
+    assert table["id"].tolist() == ids
+
+
+def test_an_id_without_its_zeros_in_front_is_another_id():
+    expected = Expected(["0012", "0007"], np.full(2, 2), np.full(2, 3), ("salt",))
+    assert "12" in refusal("id,rle_mask\n12,1 1\n7,1 1\n", expected=expected)
 
 
 @pytest.mark.parametrize(

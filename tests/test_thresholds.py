@@ -291,7 +291,7 @@ def test_the_minimum_areas_tried_begin_with_none_and_grow_to_a_share_of_the_pict
         ("####..", "900000", 1),
         ("##....", "120000", 1),
         ("#.###.#", "9000009", 3),  # the widest, not the best
-        ("###.###", "0000500", 5),
+        ("###.###", "0000050", 5),
         ("...#...", "0001000", 3),
         ("#", "0", 0),
     ],

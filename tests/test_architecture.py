@@ -1,0 +1,286 @@
+"""The floor plan, read from the code: imports point one way, and nothing knows what it need not know."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import ROOT, environment
+
+from pipeline import __main__ as command_line
+
+PACKAGE = ROOT / "pipeline"
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+FOLDERS = ("competitions", "imaging", "models", "reporting", "stages", "tasks", "tools", "training")
+# too heavy for a command that only prints a line
+HEAVY = ("keras", "tensorflow", "jax", "torch", "sklearn", "scipy", "pandas", "matplotlib", "kaggle", "requests")
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    """Everything imported anywhere in a file, at the top or within a function, with its full name."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their module in full"
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = inside & FILES.keys()
+            found |= modules
+            if modules != inside:
+                found.add(node.module)
+    return found
+
+
+def _for_type_checkers(tree: ast.AST) -> set[str]:
+    """Imports that never happen while the program runs."""
+    blocks = (n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
+    return {name for block in blocks for name in _imports(ast.Module(block.body, []))}
+
+
+IMPORTS = {name: _imports(tree) - _for_type_checkers(tree) for name, tree in TREES.items()}
+OURS = {name: {other for other in imports if other in FILES} for name, imports in IMPORTS.items()}
+
+
+def part(module: str) -> str:
+    """`pipeline.stages.tune` -> `stages`; `pipeline.store` -> `store`; `pipeline` itself is blank."""
+    return (module.split(".") + [""])[1]
+
+
+def importers(*packages: str) -> dict[str, set[str]]:
+    """module -> which of the packages outside of this one it imports."""
+    found = {name: {i for i in imports if i.split(".")[0] in packages} for name, imports in IMPORTS.items()}
+    return {name: imports for name, imports in found.items() if imports}
+
+
+def test_the_reader_of_imports_sees_every_kind():
+    code = (
+        "import keras\ndef f():\n from pipeline import store\n from pipeline.imaging.rle import encode\n import os.path"
+    )
+    assert _imports(ast.parse(code)) == {"keras", "pipeline.store", "pipeline.imaging.rle", "os.path"}
+    assert "pipeline.training.fit" in OURS["pipeline.stages.train"]
+    assert "pipeline.raw_files" not in OURS["pipeline.competition"]
+    assert len(FILES) > 40
+
+
+def test_every_folder_is_on_the_floor_plan():
+    assert {path.parent.name for path in FILES.values()} - {"pipeline"} == set(FOLDERS)
+
+
+def test_there_is_no_circle():
+    done: set[str] = set()
+
+    def visit(module, way):
+        assert module not in way, " -> ".join([*way, module])
+        if module not in done:
+            for other in sorted(OURS[module]):
+                visit(other, [*way, module])
+            done.add(module)
+
+    for module in OURS:
+        visit(module, [])
+
+
+@pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [
+        ("errors", set()),
+        ("imaging", {"imaging"}),
+        ("recipe", {"errors"}),
+        ("store", {"errors"}),
+        ("flat", {"errors"}),
+        ("models", {"models", "recipe"}),
+        ("tasks", {"tasks", "imaging", "errors"}),
+        ("submission", {"errors", "imaging"}),
+        ("competition", {"errors", "imaging", "submission", "tasks"}),
+        ("raw_files", {"errors", "store"}),
+        ("kaggle_errors", {"errors"}),
+        ("kaggle_site", {"errors", "kaggle_errors", "store"}),
+        ("prepared", {"errors", "flat", "store"}),
+        ("predictions", {"errors", "flat", "store"}),
+        ("fold_table", {"errors", "prepared", "store"}),
+    ],
+)
+def test_the_ground_floor_imports_only_what_lies_below_it(folder, allowed):
+    for module, others in OURS.items():
+        if part(module) == folder:
+            assert {part(other) for other in others} <= allowed, module
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("training", {"stages", "tools", "competitions", "job", "trained", "tuning", "reporting", "raw_files"}),
+        ("reporting", {"stages", "tools", "competitions", "models"}),
+        ("competitions", {"stages", "tools", "job", "training", "models", "prepared", "predictions", "reporting"}),
+        ("stages", {"stages", "tools", "competitions", "models"}),
+        ("job", {"stages", "tools", "competitions", "models", "training"}),
+        ("trained", {"stages", "tools", "competitions", "models", "training"}),
+        ("tuning", {"stages", "tools", "competitions", "models", "training", "job"}),
+    ],
+)
+def test_the_upper_floors_do_not_import_what_lies_beside_or_above_them(folder, forbidden):
+    for module, others in OURS.items():
+        if part(module) == folder:
+            assert not {part(other) for other in others} & forbidden, module
+
+
+def test_stages_are_started_by_the_command_line_and_the_tools_alone():
+    users = {part(module) for module, others in OURS.items() if any(part(other) == "stages" for other in others)}
+    assert users <= {"tools", "__main__"}
+
+
+def test_tools_and_the_command_line_are_imported_by_nobody():
+    for module, others in OURS.items():
+        allowed = {"tools"} if part(module) == "tools" else set()
+        assert not ({part(other) for other in others} & {"tools", "__main__"}) - allowed, module
+
+
+def test_nothing_imports_tensorflow():
+    assert importers("tensorflow", "tensorflow_io", "tf_keras", "jax", "torch") == {}
+
+
+def test_only_models_and_training_import_keras():
+    assert {part(module) for module in importers("keras", "keras_hub")} <= {"models", "training"}
+    assert importers("keras")
+
+
+def test_only_kaggle_site_talks_to_kaggle():
+    assert set(importers("kaggle", "kagglesdk", "kagglehub")) == {"pipeline.kaggle_site"}
+
+
+def test_the_kaggle_client_is_imported_within_functions_alone():
+    at_the_top = [node for node in TREES["pipeline.kaggle_site"].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = _imports(ast.Module(at_the_top, []))
+    assert not [name for name in names if name.startswith("kaggle")]
+
+
+@pytest.mark.parametrize("name", command_line.competition_names())
+def test_no_file_but_its_own_knows_a_competition_by_name(name):
+    for module, tree in TREES.items():
+        if module != f"pipeline.competitions.{name}":
+            strings = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value == name]
+            assert not strings, f"{module}, line {strings[0].lineno}"
+
+
+@pytest.mark.parametrize("name", command_line.competition_names())
+def test_a_competition_is_called_as_its_file_is(name):
+    assert command_line.competition(name).name == name
+
+
+def test_the_name_of_a_task_is_no_string_to_test():
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare):
+                words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+                assert not words & {"binary", "multiclass", "multilabel", "instances"}, f"{module}, {node.lineno}"
+
+
+def test_the_stages_are_those_of_the_folder():
+    files = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
+    assert set(command_line.STAGES) == files
+
+
+@pytest.mark.parametrize("name", command_line.STAGES)
+def test_a_stage_says_what_it_reads_and_writes_and_can_be_asked_and_run(name):
+    module = importlib.import_module(f"pipeline.stages.{name}")
+    assert "->" in module.__doc__.splitlines()[0]
+    assert callable(module.is_current) and callable(module.run)
+    earlier = command_line.STAGES[: command_line.STAGES.index(name)]
+    assert isinstance(module.READS, tuple) and set(module.READS) <= set(earlier)
+
+
+@pytest.mark.parametrize("name", command_line.tool_names())
+def test_a_tool_has_a_line_for_the_help_and_a_run(name):
+    tree = TREES[f"pipeline.tools.{name}"]
+    assert ast.get_docstring(tree).splitlines()[0].strip()
+    assert "run" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert name not in command_line.STAGES and name not in command_line.competition_names()
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_every_file_begins_with_what_it_is(module):
+    assert (ast.get_docstring(TREES[module]) or "").strip()
+
+
+def test_there_is_no_drawer_for_odds_and_ends():
+    names = {path.stem for path in FILES.values()}
+    assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_nothing_happens_at_import_but_definitions(module):
+    """A call may stand there to make a value; a loop, a file or a print may not."""
+    main = "__name__ == '__main__'"
+    for node in TREES[module].body:
+        assert not isinstance(node, (ast.For, ast.While, ast.With, ast.Try)), f"{module}, line {node.lineno}"
+        if isinstance(node, ast.Expr):
+            assert isinstance(node.value, ast.Constant), f"{module}, line {node.lineno}"
+        if isinstance(node, ast.If):
+            assert ast.unparse(node.test) in (main, "TYPE_CHECKING"), f"{module}, line {node.lineno}"
+
+
+LOADED = """
+import sys
+{code}
+heavy = sorted(name for name in {heavy!r} if name in sys.modules)
+print("loaded:", *heavy, file=sys.stderr)
+"""
+
+
+def _loaded(code: str, heavy=HEAVY) -> tuple[set[str], str]:
+    """Which of the heavy packages a fresh Python has loaded after this code, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(code=code, heavy=heavy)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("loaded:")]
+    return set(line.split()[1:]), done.stdout
+
+
+AS_A_PROGRAM = """
+import runpy
+sys.argv = ["pipeline", *{arguments!r}]
+try:
+    runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+
+def test_the_check_of_what_is_loaded_can_see_something():
+    assert _loaded("import scipy.ndimage")[0] == {"scipy"}
+
+
+def test_the_command_line_alone_loads_nothing_heavy():
+    loaded, out = _loaded("import pipeline.__main__ as m; print(m.help_for([]))")
+    assert loaded == set()
+    assert "competitions:" in out
+
+
+@pytest.mark.parametrize("arguments", [[], ["tgs", "--help"], ["tgs", "train", "--help"], ["--help"]], ids=" ".join)
+def test_help_loads_nothing_heavy(arguments):
+    loaded, out = _loaded(AS_A_PROGRAM.format(arguments=arguments))
+    assert loaded == set()
+    assert "examples:" in out
+
+
+def test_every_stage_can_be_asked_whether_it_is_current_without_loading_anything_heavy():
+    stages = ", ".join(f"pipeline.stages.{name}" for name in command_line.STAGES)
+    loaded, _ = _loaded(f"import {stages}, pipeline.trained, pipeline.tuning, pipeline.submission")
+    assert loaded == set()
+
+
+def test_files_of_the_tests_are_named_after_something_in_the_pipeline_or_what_they_share():
+    assert not [path.name for path in Path(__file__).parent.glob("*.py") if path.stem in ("utils", "helpers")]
