@@ -155,9 +155,8 @@ def parser() -> argparse.ArgumentParser:
         if isinstance(default, bool):
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
-            shown = default if default != "" else "''"
             group.add_argument(
-                option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {shown}"
+                option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {_shown(default)}"
             )
     return result
 
@@ -228,11 +227,16 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     )
     if compared:
         field, value = next(iter(compared.items()))
+        was = getattr(saved, field)
         raise UserError(
-            f"run '{run_name}' was made with {recipes.option(field)} {getattr(saved, field)}, not {value}; "
+            f"run '{run_name}' was made with {recipes.option(field)} {_shown(was)}, not {_shown(value)}; "
             "give another --run NAME"
         )
     return run_name, saved_name, saved
+
+
+def _shown(value) -> str:
+    return "''" if value == "" else str(value)
 
 
 def help_for(words: list[str]) -> str:

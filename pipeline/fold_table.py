@@ -54,15 +54,17 @@ def read(path: Path, prepared: Prepared) -> FoldTable:
     ids = prepared.table["id"].iloc[prepared.train].tolist()
     _check_ids(table["id"].tolist(), ids, path)
     try:
-        numbers = dict(zip(table["id"], table["fold"].astype(int), strict=True))
-    except ValueError as error:
+        numbers = dict(zip(table["id"], table["fold"].astype("int64"), strict=True))
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{path}: a fold is not a whole number ({error})") from error
     folds = np.array([numbers[name] for name in ids])
     if folds.min() < -1:
         raise UserError(f"{path}: fold {folds.min()}; folds are 0, 1, …, and -1 for images that are always trained on")
-    missing = set(range(folds.max() + 1)) - set(folds.tolist())
-    if missing or folds.max() < 0:
-        raise UserError(f"{path}: no image is in fold {min(missing, default=0)}; number the folds from 0 without gaps")
+    used = np.unique(folds[folds >= 0])
+    gaps = np.flatnonzero(used != np.arange(len(used)))
+    if len(gaps) or not len(used):
+        gap = int(gaps[0]) if len(gaps) else 0
+        raise UserError(f"{path}: no image is in fold {gap}; number the folds from 0 without gaps")
     return FoldTable(ids, folds)
 
 

@@ -8,6 +8,7 @@ changed since: made or edited by hand).
 
 import contextlib
 import csv
+import errno
 import functools
 import hashlib
 import json
@@ -122,14 +123,15 @@ def atomic(path: Path):
         part.replace(path)
     except OSError as error:
         if error.filename2 or error.errno in _DISK_ERRORS:
-            raise UserError(f"cannot write {path}: {error.strerror}; free some space or use --root DIR") from error
+            raise UserError(f"cannot write {path}: {error.strerror}; make room or use --root DIR") from error
         raise
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            part.unlink(missing_ok=True)
 
 
-# no space, quota exceeded, read-only file system, permission denied
-_DISK_ERRORS = (28, 122, 30, 13)
+# what a user can mend; anything else is a bug of ours
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EEXIST)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -198,6 +200,8 @@ def read_record(path: Path) -> dict | None:
     if not path.exists() or not record.exists():
         return None
     content = read_json(record)
+    if not isinstance(content, dict) or "inputs" not in content:
+        return None
     stat = path.stat()
     untouched = (stat.st_size, stat.st_mtime_ns) == (content.get("size"), content.get("modified_ns"))
     if untouched or file_hash(path) == content.get("output"):

@@ -74,18 +74,20 @@ def check_runs(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, pixels
         RunError: naming the first offending row and run.
     """
 
-    def refuse(bad, message):
-        if bad.any():
-            i = int(np.flatnonzero(bad)[0])
-            raise RunError(int(rows[i]), f"the run '{starts[i]} {lengths[i]}' {message}")
-
-    refuse(lengths <= 0, "has no positive length")
-    refuse(starts < 1, "starts before pixel 1")
-    # in this form no sum of huge numbers can overflow
-    refuse(lengths > pixels[rows] - starts + 1, "ends behind the last pixel")
-    same_row = rows[1:] == rows[:-1]
-    refuse(np.r_[False, same_row & (starts[1:] <= starts[:-1])], "is not sorted: it starts before the run ahead of it")
-    refuse(np.r_[False, same_row & (starts[1:] < (starts + lengths)[:-1])], "overlaps the run before it")
+    same_row = np.r_[False, rows[1:] == rows[:-1]]
+    before = np.r_[0, starts[:-1]]
+    faults = [
+        (lengths <= 0, "has no positive length"),
+        (starts < 1, "starts before pixel 1"),
+        # in this form no sum of huge numbers can overflow
+        (lengths > pixels[rows] - starts + 1, "ends behind the last pixel"),
+        (same_row & (starts <= before), "is not sorted: it starts before the run ahead of it"),
+        (same_row & (starts - before < np.r_[0, lengths[:-1]]), "overlaps the run before it"),
+    ]
+    first = min((int(bad.argmax()) for bad, _ in faults if bad.any()), default=None)
+    if first is not None:
+        message = next(text for bad, text in faults if bad[first])
+        raise RunError(int(rows[first]), f"the run '{starts[first]} {lengths[first]}' {message}")
 
 
 def decode_many(rows, starts, lengths, count: int, height: int, width: int) -> np.ndarray:

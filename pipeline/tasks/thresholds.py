@@ -1,5 +1,6 @@
 """The decoding rule of one class: from uint8 probabilities to a mask, in the order the file contract fixes."""
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -50,8 +51,11 @@ class Thresholds:
         except TypeError as error:
             raise UserError(f"{where}: {error}; known are top, min_area, bottom, min_component, min_score") from error
         for name, value in asdict(thresholds).items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise UserError(f"{where}: {name} is {value!r}, not a number of 0 or more")
+            highest = math.inf if name in ("min_area", "min_component") else 1
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            if not number or not 0 <= value <= highest:
+                wanted = "a number of 0 or more" if highest > 1 else "a number from 0 to 1"
+                raise UserError(f"{where}: {name} is {value!r}, not {wanted}")
         return thresholds
 
 
