@@ -136,8 +136,15 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {PROGRAM} --help lists what there is")
 
 
+class _Wide(argparse.HelpFormatter):
+    """One line for most options."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=34, width=118)
+
+
 def parser() -> argparse.ArgumentParser:
-    result = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    result = _Parser(prog=PROGRAM, add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS, formatter_class=_Wide)
     result.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     group = result.add_argument_group("what and where")
     group.add_argument("--recipe", metavar="NAME", help="a named recipe (default: default)")
@@ -150,14 +157,14 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
     group.add_argument("--message", metavar="TEXT", help="for the upload")
     group = result.add_argument_group("recipe fields (changing one starts a new run)")
+    meaning = recipes.explained()
     for field in fields(Recipe):
         option, default = recipes.option(field.name), field.default
+        text = f"{meaning[field.name]} (default: {_shown(default)})".replace("%", "%%")
         if isinstance(default, bool):
-            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
+            group.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            group.add_argument(
-                option, type=type(default), metavar=type(default).__name__.upper(), help=f"default {_shown(default)}"
-            )
+            group.add_argument(option, type=type(default), metavar=type(default).__name__.upper(), help=text)
     return result
 
 
@@ -244,26 +251,29 @@ def help_for(words: list[str]) -> str:
     known = [word for word in words if word in competition_names()]
     parts = [f"{PROGRAM} COMPETITION [STAGE …] [options]\n"]
     if known:
-        chosen = competition(known[0])
-        parts.append(f"{chosen.name}: {chosen.title}\n  {chosen.page}\n")
-        parts.append("recipes:\n" + "".join(f"  {name:<14}{chosen.costs[name]}\n" for name in chosen.recipes))
+        parts.append(_described(competition(known[0])))
     named = [word for word in words if word in STAGES or word in tool_names()]
     if named:
         parts += [f"{word}: {_docstring(word)}\n" for word in named]
     else:
-        parts.append("competitions:\n" + "".join(f"  {line}\n" for line in _titles()))
+        if not known:
+            parts += [
+                "competitions, each with its recipes:\n",
+                *(_described(competition(name)) for name in competition_names()),
+            ]
         parts.append(
             "stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES)
         )
         parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
-        parts.append("recipes of every competition: smoke, quick, default (NAME --help says what they cost)\n")
     parts += [EXAMPLES, parser().format_help().strip()]
     return "\n".join(parts)
 
 
-def _titles():
-    for name in competition_names():
-        yield f"{name:<10}{competition(name).title}"
+def _described(chosen) -> str:
+    """A competition, where it is, and its recipes with what they cost."""
+    lines = [f"{chosen.name}: {chosen.title}", *([f"  {chosen.page}"] if chosen.page else [])]
+    lines += [f"  --recipe {name:<12}{chosen.costs[name]}" for name in chosen.recipes]
+    return "\n".join(lines) + "\n"
 
 
 def _docstring(name: str) -> str:

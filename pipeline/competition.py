@@ -53,7 +53,7 @@ class Competition:
     Attributes:
         name: the word on the command line.
         title: for people.
-        page: where its rules and data are.
+        page: the address of its rules and data; blank where there is none.
         slug: its name on Kaggle; blank where it is not there.
         task: the kind of answer.
         metric: the official score.

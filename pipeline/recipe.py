@@ -5,7 +5,9 @@ command line overrides both, and the resolved recipe is saved with the run.
 """
 
 import math
+import re
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 
 from pipeline.errors import UserError
 
@@ -15,12 +17,12 @@ class Recipe:
     """Every field is an option of the command line (`late_loss` is `--late-loss`)."""
 
     # folds
-    folds: int = 5  # how many the data is split into
+    folds: int = 5  # how many parts the data is split into
     trained_folds: int = 0  # how many of them are trained when no --fold is given; 0 is all
     seed: int = 0  # of initial weights, order and augmentation; the folds do not depend on it
 
     # the network
-    model: str = "unet"
+    model: str = "unet"  # a file of models/
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution; doubled at every halving
     block: str = "residual"  # residual | plain
@@ -34,11 +36,11 @@ class Recipe:
     crop: int = 0  # training sees random windows of this side, a multiple of 2^depth; 0 is the whole input
 
     # learning
-    epochs: int = 60
+    epochs: int = 60  # how often every image is seen
     steps: int = 0  # batches an epoch; 0 is every image once
-    batch_size: int = 32
+    batch_size: int = 32  # images in a step
     learning_rate: float = 2e-3  # the peak, after the warm-up
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-4  # of AdamW: times the learning rate, each step
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
     loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz
@@ -52,13 +54,13 @@ class Recipe:
     flip: bool = True  # the flips and turns that the competition allows
     shift: float = 0.06  # at most, as a share of the side
     scale: float = 0.10  # zoom by at most this factor in or out
-    rotation: float = 5.0  # degrees
-    shear: float = 3.0  # degrees
+    rotation: float = 5.0  # at most, in degrees
+    shear: float = 3.0  # at most, in degrees
     elastic: float = 0.0  # pixels, standard deviation at the nodes of a coarse grid
     elastic_grid: int = 4  # nodes a side
     brightness: float = 0.10  # added, as a share of the value range
-    contrast: float = 0.15
-    gamma: float = 0.15
+    contrast: float = 0.15  # stretched or shrunk at most by this share
+    gamma: float = 0.15  # exponent at most this share above or below 1
     noise: float = 0.01  # standard deviation, as a share of the value range
 
     # predicting
@@ -143,6 +145,13 @@ SMOKE = {
     "late_loss": "lovasz",
     "late_share": 0.5,
 }
+
+
+def explained() -> dict[str, str]:
+    """What each field means: the comments behind the fields above, so that they are said in one place only."""
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    matches = (re.match(r"    (\w+): \w+ = .*?  # (.*)", line) for line in lines)
+    return {match[1]: match[2] for match in matches if match}
 
 
 def option(field: str) -> str:
