@@ -1,9 +1,17 @@
 """What several test files use."""
 
+import importlib.util
 import shutil
 
 import pytest
 from runs import ROOT, run
+
+if importlib.util.find_spec("hypothesis"):
+    from hypothesis import settings
+
+    # a busy machine is no failure
+    settings.register_profile("unhurried", deadline=None)
+    settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

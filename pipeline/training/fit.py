@@ -14,8 +14,10 @@ import numpy as np
 
 from pipeline import models, store
 from pipeline.competition import Competition
+from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES
 from pipeline.imaging.sizes import network_shape
+from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
 from pipeline.tasks.scoring import image_scores
@@ -111,8 +113,6 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
-    from pipeline.predictions import PredictionWriter
-
     network = network_for(recipe, competition, prepared.info)
     load_weights(network, folder / "model.weights.h5")
     predictor = predictor_for(recipe, competition, prepared.info, network)
@@ -124,8 +124,6 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
 
 def load_weights(network, path: Path) -> None:
     """Raises UserError when the file holds no weights for this network."""
-    from pipeline.errors import UserError
-
     try:
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
