@@ -258,7 +258,7 @@ def help_for(words: list[str]) -> str:
     else:
         if not known:
             parts += [
-                "competitions, each with its recipes:\n",
+                "competitions:\n",
                 *(_described(competition(name)) for name in competition_names()),
             ]
         parts.append(
