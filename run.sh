@@ -25,14 +25,16 @@ find_python() {
 
 # install NAME FILE: once for each content of FILE; the stamp is written last, so an interrupted install is repeated
 install() {
-    local stamp=$venv/.installed-$1 wanted
-    wanted=$(cat "$2")
+    local stamp=$venv/.installed-$1 wanted gpu=no
+    if [ "$1" = main ] && command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then gpu=yes; fi
+    wanted="GPU: $gpu
+$(cat "$2")"
     if [ -f "$stamp" ] && [ "$(<"$stamp")" = "$wanted" ]; then return; fi
     echo "installing $(basename "$2") into .venv (once; a few minutes) …" >&2
     rm -f "$stamp"
     local file=$2
-    if [ "$1" = main ] && command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then
-        file=$(mktemp)
+    if [ "$gpu" = yes ]; then
+        file=$venv/requirements-gpu.txt
         sed 's/^tensorflow==/tensorflow[and-cuda]==/' "$2" >"$file"
     fi
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r "$file" ||
@@ -67,6 +69,7 @@ if [ "${1:-}" = test ]; then
     shift
     [ -n "${PYTHON:-}" ] || install dev "$here/requirements-dev.txt"
     cd "$here"
-    exec "$python" -m pytest "$@"
+    exec "$python" -P -m pytest "$@"
 fi
-exec "$python" -m pipeline "$@"
+# -P: no file of the folder one stands in is taken for a module of ours
+exec "$python" -P -m pipeline "$@"

@@ -35,8 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "pipeline":
+            raise
+        print(f"error: this Python has no '{error.name}'; pip install -r requirements.txt", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, the same command goes on from there", file=sys.stderr)
+        print("interrupted; what is finished is kept, the same command (without --again) goes on", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # `… | head`: nobody reads any more; keep the interpreter from complaining as it flushes
@@ -190,7 +195,7 @@ def job_for(chosen, options: argparse.Namespace):
     from pipeline.job import Job
     from pipeline.store import Store
 
-    root = (options.root or PACKAGE.parent).expanduser().resolve()
+    root = _folder(options.root or PACKAGE.parent)
     overrides = {
         field.name: getattr(options, field.name) for field in fields(Recipe) if getattr(options, field.name) is not None
     }
@@ -200,11 +205,18 @@ def job_for(chosen, options: argparse.Namespace):
         recipe=recipe,
         recipe_name=recipe_name,
         store=Store(root, chosen.name, run_name),
-        data=options.data.expanduser().resolve() if options.data else None,
+        data=_folder(options.data) if options.data else None,
         folds=tuple(options.fold or ()),
         again=options.again,
         message=options.message or "",
     )
+
+
+def _folder(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except (RuntimeError, OSError) as error:
+        raise UserError(f"{path} cannot be a folder: {error}") from error
 
 
 def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, overrides: dict):
@@ -217,6 +229,8 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     named = recipes.resolve(chosen.recipes[name], {})
     asked = recipes.resolve(chosen.recipes[name], overrides)
     run_name = run or recipes.run_name(name, asked, named)
+    if len(run_name.encode()) > 200:
+        raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
     path = Store(root, chosen.name, run_name).recipe
     if not path.exists():
         return run_name, name, asked

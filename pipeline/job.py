@@ -10,7 +10,7 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.fold_table import FoldTable
 from pipeline.prepared import Prepared
-from pipeline.raw_files import check_folder
+from pipeline.raw_files import check_folder, holds_files
 from pipeline.recipe import Recipe
 from pipeline.store import Store
 
@@ -41,7 +41,7 @@ class Job:
         if self.data is not None:
             check_folder(self.data)
             return self.data
-        return next((folder for folder in self.raw_places() if folder.is_dir() and any(folder.iterdir())), None)
+        return next((folder for folder in self.raw_places() if holds_files(folder)), None)
 
     def raw_places(self) -> list[Path]:
         places = [self.store.raw]

@@ -73,7 +73,12 @@ class Predictions:
         path = Path(folder) / f"{index or name}.csv"
         if not path.exists():
             raise UserError(f"{path} is missing; {name}.npy needs its index with the columns {','.join(COLUMNS)}")
-        table = pandas.read_csv(path, dtype={"id": str}, keep_default_na=False)
+        try:
+            table = pandas.read_csv(path, dtype={"id": str}, keep_default_na=False)
+            if list(table.columns) == COLUMNS:
+                table[COLUMNS[1:]] = table[COLUMNS[1:]].astype("int64")
+        except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
+            raise UserError(f"{path} is no valid index: {str(error).strip()}") from error
         if list(table.columns) != COLUMNS:
             raise UserError(f"{path} has the columns {','.join(table.columns)}; expected {','.join(COLUMNS)}")
         if len(table) and (table["channels"] != channels).any():
@@ -97,8 +102,9 @@ class Predictions:
     def check(self, ids: list[str], heights, widths) -> None:
         """Raises UserError unless it holds exactly these images, in this order, at these sizes."""
         if self.ids != list(ids):
-            other = sorted(set(self.ids) ^ set(ids)) or ["the order"]
-            raise UserError(f"{self.path} is of other images: {shown(other)}; delete it and run its stage again")
+            other = sorted(set(self.ids) ^ set(ids))
+            what = f"is of other images: {shown(other)}" if other else "has the images in another order than by id"
+            raise UserError(f"{self.path} {what}; write it anew, or delete it and run its stage again")
         sizes = np.array_equal(self.reader.heights, heights) and np.array_equal(self.reader.widths, widths)
         if not sizes:
             raise UserError(f"{self.path} holds pictures of another size than the images")

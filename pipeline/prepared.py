@@ -33,7 +33,7 @@ class Prepared:
 
         self.folder = Path(folder)
         done = self.folder / "prepared.json"
-        if not done.exists():
+        if not done.exists() or not (self.folder / "images.csv").exists():
             raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
         self.info = read_json(done)
         self.table = pandas.read_csv(

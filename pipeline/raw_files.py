@@ -75,15 +75,18 @@ class RawFiles:
         archive, member = self._sources[name]
         try:
             return member.read_bytes() if archive is None else archive.read(member)
-        except (OSError, zipfile.BadZipFile, zipfile.zlib.error, EOFError) as error:
+        except (OSError, zipfile.BadZipFile, zipfile.zlib.error, EOFError, RuntimeError) as error:
             raise UserError(f"cannot read {self.folder / name}: {error}; download it again") from error
 
     def picture(self, name: str) -> np.ndarray:
-        """A picture file as H x W x C in the file's own depth (colours in the order blue, green, red)."""
+        """A picture file as H x W x C in the file's own depth; colours in the order red, green, blue (alpha)."""
         picture = cv2.imdecode(np.frombuffer(self.read(name), np.uint8), cv2.IMREAD_UNCHANGED)
         if picture is None:
             raise UserError(f"{self.folder / name} is not a picture that can be read; download it again")
-        return picture if picture.ndim == 3 else picture[..., None]
+        if picture.ndim == 2:
+            return picture[..., None]
+        # OpenCV reads blue first
+        return picture[..., [2, 1, 0, *range(3, picture.shape[2])]] if picture.shape[2] >= 3 else picture
 
     def _add_zip(self, path: Path, name: str) -> None:
         try:
@@ -106,8 +109,10 @@ class RawFiles:
         try:
             with archive.open(member) as source, path.open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-        except (zipfile.BadZipFile, zipfile.zlib.error, EOFError) as error:
-            raise UserError(f"{archive.filename}: {member.filename} is damaged; download it again") from error
+        except (OSError, zipfile.BadZipFile, zipfile.zlib.error, EOFError, RuntimeError) as error:
+            raise UserError(
+                f"{archive.filename}: {member.filename} cannot be taken out ({error}); download it again"
+            ) from error
         return path
 
 
@@ -115,8 +120,13 @@ def check_folder(folder: Path) -> None:
     """Raises UserError unless `folder` is a folder with at least one file."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; --data wants the folder that holds the competition's files")
-    if next(_files_below(folder), None) is None:
+    if not holds_files(folder):
         raise UserError(f"{folder} is empty; --data wants the folder that holds the competition's files")
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether it is a folder with at least one file that is not litter."""
+    return folder.is_dir() and next(_files_below(folder), None) is not None
 
 
 def listing_fingerprint(folder: Path) -> str:

@@ -81,6 +81,8 @@ class Recipe:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
+        if self.fit == "resize" and not self.size:
+            raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
         if self.crop % 2**self.depth:
             raise UserError(
                 f"--crop is {self.crop}; with --depth {self.depth} it must be a multiple of {2**self.depth}"

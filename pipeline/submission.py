@@ -184,7 +184,6 @@ def expected_rows(competition, prepared, rows: np.ndarray) -> Expected:
     )
 
 
-def validate_file(path: Path, competition, prepared) -> Summary:
-    """`validate` for a file that answers the test part. Raises UserError."""
-    form = competition.format
-    return validate(read_csv(path, form), form, expected(competition, prepared), str(path))
+def validate_file(path: Path, form: Format, wanted: Expected) -> Summary:
+    """`validate` for a file. Raises UserError."""
+    return validate(read_csv(path, form), form, wanted, str(path))

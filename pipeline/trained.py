@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from pipeline import recipe as recipes
-from pipeline import store
+from pipeline import store, submission
 from pipeline.errors import UserError
 from pipeline.job import Job
 
@@ -52,6 +54,30 @@ def require(job: Job) -> None:
         others = sorted(path.name for path in job.store.runs.glob("*") if any(path.glob(f"fold*/{DONE}")))
         hint = f"; trained runs: {', '.join(others)} (--run NAME)" if others else ""
         raise UserError(f"no fold of run '{job.store.run}' is trained; run the stage 'train' first{hint}")
+
+
+def answered_part(job: Job) -> str:
+    """What a submission of this competition is made from: `test`, or `valid` where there is no test part."""
+    return "test" if len(job.prepared.test) else "valid"
+
+
+def answering_folds(job: Job) -> list:
+    """The trained folds that predicted that part."""
+    return [fold for fold in folds(job) if (job.store.fold(fold) / f"{answered_part(job)}.npy").exists()]
+
+
+def expected(job: Job) -> submission.Expected:
+    """What the run's submission must answer: the test part, or without one what the trained folds held out.
+
+    Raises UserError when there is neither.
+    """
+    if answered_part(job) == "test":
+        return submission.expected(job.competition, job.prepared)
+    numbered = [fold for fold in folds(job) if fold != "all"]
+    if not numbered:
+        raise UserError("no test part and nothing held out: there is nothing to submit; train a fold with --fold 0")
+    rows = sorted(int(row) for fold in numbered for row in job.fold_table.held_out(fold))
+    return submission.expected_rows(job.competition, job.prepared, np.array(rows))
 
 
 def _differences(saved: dict, wanted: dict) -> list[str]:

@@ -49,8 +49,8 @@ def tuned(data: OutOfFold, classes: tuple[str, ...], metric: str) -> tuple[dict,
         "classes": list(classes),
         "thresholds": [thresholds.to_json() for thresholds in chosen],
         "oof": float(scores.mean()),
-        "cross_fitted": float(crossed.mean()),
-        "standard_error": standard_error(crossed, data.groups),
+        "cross_fitted": None if crossed is None else float(crossed.mean()),
+        "standard_error": None if crossed is None else standard_error(crossed, data.groups),
         "n": len(scores),
         "units": len(scores) if data.groups is None else len(set(data.groups)),
         "metric": metric,
@@ -67,8 +67,8 @@ def tuned(data: OutOfFold, classes: tuple[str, ...], metric: str) -> tuple[dict,
     return content, scores
 
 
-def cross_fitted(data: OutOfFold) -> np.ndarray:
-    """Each image's score under thresholds chosen on the other folds.
+def cross_fitted(data: OutOfFold) -> np.ndarray | None:
+    """Each image's score under thresholds chosen on the other folds; None where there is one unit only.
 
     With one fold only, it is cut into parts (whole groups where there are groups) that stand in for the folds.
     """
@@ -76,11 +76,11 @@ def cross_fitted(data: OutOfFold) -> np.ndarray:
     if len(set(parts.tolist())) < 2:
         units = np.arange(len(data.ids)) if data.groups is None else np.unique(data.groups, return_inverse=True)[1]
         parts = units % PARTS
+    if len(set(parts.tolist())) < 2:
+        return None
     scores = np.zeros(len(parts))
     for part in set(parts.tolist()):
         inside, outside = np.flatnonzero(parts == part), np.flatnonzero(parts != part)
-        if len(outside) == 0:
-            outside = inside
         chosen = [sweep.choose(outside) for sweep in data.sweeps]
         scores[inside] = _scores(data.sweeps, chosen)[inside]
     return scores
@@ -101,7 +101,10 @@ def read_thresholds(path: Path, classes: tuple[str, ...]) -> tuple[dict, list[Th
         )
     if len(rules) != len(classes):
         raise UserError(f"{path} has {len(rules)} thresholds for {len(classes)} classes; run the stage 'tune'")
-    return content, [Thresholds.from_json(rule, str(path)) for rule in rules]
+    thresholds = [Thresholds.from_json(rule, str(path)) for rule in rules]
+    if any(rule.min_score for rule in thresholds):
+        raise UserError(f"{path}: min_score needs scores of whole images, which no network here gives; remove it")
+    return content, thresholds
 
 
 def table(content: dict) -> list[str]:
@@ -114,11 +117,12 @@ def table(content: dict) -> list[str]:
         )
 
     def row(label, value):
-        return f"  {label:<44}{'-' if value is None else format(value, '.4f'):>8}"
+        return f"  {label:<44}{_shown(value):>8}"
 
     lines.append(f"{content['metric']}, {content['n']} images of fold(s) {', '.join(map(str, content['folds']))}")
     lines.append(row("out-of-fold (thresholds chosen on all)", content["oof"]))
-    lines.append(row("cross-fitted", content["cross_fitted"]) + f" ± {content['standard_error']:.4f}")
+    error = content["standard_error"]
+    lines.append(row("cross-fitted", content["cross_fitted"]) + ("" if error is None else f" ± {error:.4f}"))
     lines.append(row("out-of-fold at .5", content["oof_at_half"]))
     lines.append(row("out-of-fold without flips", content["oof_no_tta"]))
     lines.append(row("mean IoU at .5, all images", content["mean_iou_at_half"]))
@@ -127,10 +131,14 @@ def table(content: dict) -> list[str]:
     for title, key in (("fold", "by_fold"), ("coverage class", "by_coverage_class")):
         lines.append(f"  {title:<16}{'n':>7}{'score':>9}{'cross-fitted':>14}")
         lines += [
-            f"  {entry['name']:<16}{entry['n']:>7}{entry['score']:>9.4f}{entry['cross_fitted']:>14.4f}"
+            f"  {entry['name']:<16}{entry['n']:>7}{entry['score']:>9.4f}{_shown(entry['cross_fitted']):>14}"
             for entry in content[key]
         ]
     return lines
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _scores(sweeps: list, rules: list[Thresholds]) -> np.ndarray:
@@ -149,7 +157,7 @@ def _emptied(sweeps: list, rules: list[Thresholds]) -> np.ndarray:
     return np.all([sweep.emptied_by(rule) for sweep, rule in zip(sweeps, rules, strict=True)], axis=0)
 
 
-def _by(keys: np.ndarray, scores: np.ndarray, crossed: np.ndarray, groups) -> list[dict]:
+def _by(keys: np.ndarray, scores: np.ndarray, crossed: np.ndarray | None, groups) -> list[dict]:
     rows = []
     for key in sorted(set(keys.tolist())):
         chosen = keys == key
@@ -158,8 +166,8 @@ def _by(keys: np.ndarray, scores: np.ndarray, crossed: np.ndarray, groups) -> li
                 "name": int(key),
                 "n": int(chosen.sum()),
                 "score": float(scores[chosen].mean()),
-                "cross_fitted": float(crossed[chosen].mean()),
-                "standard_error": standard_error(crossed[chosen], None if groups is None else groups[chosen]),
+                "cross_fitted": None if crossed is None else float(crossed[chosen].mean()),
+                "standard_error": standard_error(scores[chosen], None if groups is None else groups[chosen]),
             }
         )
     return rows

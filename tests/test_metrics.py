@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.imaging.metrics import CountMetric, dice, iou, precision_over_iou, standard_error
+from pipeline.imaging.metrics import dice, iou, precision_over_iou, standard_error
 
 THRESHOLDS = [Fraction(50 + 5 * step, 100) for step in range(10)]  # .5, .55 … .95, exact
 
@@ -114,10 +114,6 @@ def test_known_iou_and_dice(counts, overlap, coefficient):
 def test_dice_follows_from_iou(counts):
     overlap = iou(*counts)
     assert dice(*counts) == pytest.approx(2 * overlap / (1 + overlap))
-
-
-def test_a_metric_is_of_images_unless_it_says_otherwise():
-    assert CountMetric("mean Dice", dice).unit == "image"
 
 
 def test_the_plain_standard_error_is_the_textbook_one():

@@ -10,7 +10,7 @@ from pipeline import kaggle_site
 from pipeline.competitions.tgs import competition as tgs
 from pipeline.errors import UserError
 from pipeline.stages import upload
-from pipeline.store import file_hash, write_json
+from pipeline.store import file_hash, recorded, write_json
 
 pytest_plugins = ["kaggle_fixtures"]
 
@@ -113,13 +113,15 @@ def test_no_score_in_time_and_a_file_kaggle_cannot_score(kaggle):
 @pytest.fixture
 def ready(kaggle, job_of, monkeypatch):
     """A job with a submission, thresholds and a validation that finds it good."""
-    monkeypatch.setattr("pipeline.submission.validate_file", lambda path, competition, prepared: None)
+    monkeypatch.setattr("pipeline.submission.validate_file", lambda path, form, expected: None)
     # the validation that would read it is replaced
-    monkeypatch.setattr("pipeline.job.Prepared", lambda folder: None)
+    monkeypatch.setattr("pipeline.trained.expected", lambda job: None)
     job = job_of()
     job.store.submission.parent.mkdir()
-    job.store.submission.write_text("id,rle_mask\na,1 1\n")
-    write_json(job.store.thresholds, {"oof": 0.78125, "cross_fitted": None})
+    with recorded(job.store.submission, {}) as part:
+        part.write_text("id,rle_mask\na,1 1\n")
+    with recorded(job.store.thresholds, {}) as part:
+        write_json(part, {"oof": 0.78125, "cross_fitted": None})
     kaggle.takes([scored()])
     return job
 
@@ -190,7 +192,7 @@ def test_nothing_leaves_before_everything_is_right(kaggle, ready, monkeypatch):
     with pytest.raises(UserError, match="mend or move it"):
         upload.run(ready, named=True)
 
-    def invalid(path, competition, prepared):
+    def invalid(path, form, expected):
         raise UserError("row 2 is wrong")
 
     monkeypatch.setattr("pipeline.submission.validate_file", invalid)
@@ -198,3 +200,11 @@ def test_nothing_leaves_before_everything_is_right(kaggle, ready, monkeypatch):
         upload.run(ready, named=True)
     assert kaggle.calls == []
     assert not upload.is_current(ready)
+
+
+def test_a_score_that_is_not_of_the_file_is_not_written_down(kaggle, ready):
+    """Thresholds or csv changed by hand: what was measured before says nothing about them."""
+    ready.store.submission.write_text("id,rle_mask\na,1 2\n")
+    upload.run(ready, named=True, timeout=1, every=0.01)
+    row = rows_of(ready)[0]
+    assert (row["out_of_fold"], row["cross_fitted"]) == ("", "")

@@ -40,17 +40,15 @@ def precision_over_iou(intersection: Counts, predicted: Counts, truth: Counts) -
 
 @dataclass(frozen=True)
 class CountMetric:
-    """A competition's score: `formula` on the pixel counts of one unit; the mean over units counts.
+    """A competition's score: `formula` on the pixel counts of an image; the mean counts.
 
     Attributes:
         name: how the competition calls it, for tables.
-        formula: (intersection, predicted, truth) -> scores in 0..1, arrays of one broadcast shape.
-        unit: what one score is of: `image`, or `group` (the counts of a patient's images are added first).
+        formula: (intersection, predicted, truth) -> scores in 0..1, arrays of one broadcast shape; one per image.
     """
 
     name: str
     formula: Callable[[Counts, Counts, Counts], np.ndarray]
-    unit: str = "image"
 
 
 def standard_error(scores: np.ndarray, groups: np.ndarray | None = None) -> float:

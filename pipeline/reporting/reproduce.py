@@ -61,12 +61,7 @@ def environments(job: Job) -> list[dict]:
 
 def changed_code(job: Job) -> list[str]:
     """Files that decide what a training gives and are others now than when a fold was trained."""
-    now, changed = backend.code_fingerprints(), set()
-    for fold in trained.folds(job):
-        path = job.store.fold(fold) / "environment.json"
-        saved = store.read_json(path).get("code") if path.exists() else None
-        changed |= {name for name in saved.keys() | now.keys() if saved.get(name) != now.get(name)} if saved else set()
-    return sorted(changed)
+    return sorted({name for fold in trained.folds(job) for name in backend.changed_code(job.store.fold(fold))})
 
 
 def fingerprints(job: Job) -> list[dict]:

@@ -20,8 +20,11 @@ def run(job: Job, named: bool = False) -> None:
         job.say(f"raw files are in {job.store.shown(job.raw_folder())}: not fetched again (--again does)")
     elif competition.draw:
         # it is written last: what is being drawn must not look finished
-        (raw / "train.csv").unlink(missing_ok=True)
-        raw.mkdir(parents=True, exist_ok=True)
+        try:
+            (raw / "train.csv").unlink(missing_ok=True)
+            raw.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write {raw}: {error.strerror}; use --root DIR") from error
         competition.draw(raw)
         job.say(f"drew the images of {competition.name} into {job.store.shown(raw)}")
     elif competition.slug:

@@ -55,6 +55,9 @@ def _predict(job: Job, fold) -> None:
             f"{job.store.shown(folder)} holds out-of-fold predictions but no model.weights.h5; bring its test.npy and "
             "test.csv too, or remove the folder"
         )
+    changed = backend.changed_code(folder)
+    if changed:
+        job.say(f"warning: changed since {folder.name} was trained: {', '.join(changed)}")
     backend.choose()
     from pipeline.training import fit
 

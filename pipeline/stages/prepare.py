@@ -48,8 +48,13 @@ def run(job: Job, named: bool = False) -> None:
             f"no raw files in {job.store.shown(job.store.raw)}; name their folder with --data DIR, or run the stage "
             "'download'"
         )
+    inputs = inputs_of(job.competition, folder)
+    done = job.store.prepared / "prepared.json"
+    if store.state(done, inputs) == "yours" and not job.again:
+        job.say(f"{job.store.shown(done)} is yours: kept (--again replaces it)")
+        return
     with RawFiles(folder) as raw:
-        info = convert(job.competition, raw, job.store.prepared, inputs_of(job.competition, folder))
+        info = convert(job.competition, raw, job.store.prepared, inputs)
     for note in info["notes"]:
         job.say(f"warning: {note}")
     job.say(

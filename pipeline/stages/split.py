@@ -4,11 +4,13 @@ Stratified by coverage; images of one group (patient, drive) stay together where
 """
 
 import warnings
+from collections import Counter
 
 import numpy as np
 
 from pipeline import fold_table, store
 from pipeline.competition import coverage_class
+from pipeline.errors import shown
 from pipeline.job import Job
 
 READS = ("prepare",)
@@ -23,6 +25,8 @@ def is_current(job: Job) -> bool:
     if state == "yours":
         fold_table.read(path, job.prepared)
         job.say(f"{job.store.shown(path)} is yours: used as it is")
+        for line in leaks(job.fold_table, job.prepared):
+            job.say(line)
     return state in ("current", "yours")
 
 
@@ -38,7 +42,7 @@ def run(job: Job, named: bool = False) -> None:
     else:
         _make(job, path)
     table = fold_table.read(path, job.prepared)
-    for line in described(table, job.prepared):
+    for line in [*described(table, job.prepared), *leaks(table, job.prepared)]:
         job.say(line)
 
 
@@ -84,6 +88,17 @@ def _merged(classes: np.ndarray, count: int) -> np.ndarray:
         if (classes == klass).sum() < count and len(lower):
             classes[classes == klass] = lower.max()
     return np.zeros_like(classes) if np.bincount(classes)[np.unique(classes)].max() < count else classes
+
+
+def leaks(table: fold_table.FoldTable, prepared) -> list[str]:
+    """A warning where a group is in several folds: a network then knows the patient it is scored on."""
+    groups = prepared.table["group"].to_numpy()[prepared.train]
+    pairs = {(group, fold) for group, fold in zip(groups, table.folds.tolist(), strict=True) if group}
+    counts = Counter(group for group, _ in pairs)
+    several = sorted(group for group, count in counts.items() if count > 1)
+    if not several:
+        return []
+    return [f"warning: {len(several)} group(s) are in several folds: {shown(several)}: out-of-fold scores are too high"]
 
 
 def described(table: fold_table.FoldTable, prepared) -> list[str]:

@@ -10,7 +10,6 @@ import sys
 import numpy as np
 
 from pipeline import store, submission, trained, tuning
-from pipeline.errors import UserError
 from pipeline.imaging import rle
 from pipeline.job import Job
 from pipeline.predictions import Predictions
@@ -24,14 +23,16 @@ def is_current(job: Job) -> bool:
     path = job.store.submission
     state = store.state(path, inputs_of(job))
     if state == "yours":
-        submission.validate_file(path, job.competition, job.prepared)
+        submission.validate_file(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
-    return state in ("current", "yours")
+    return state in ("current", "yours") and _is_copied(job)
 
 
 def inputs_of(job: Job) -> dict:
-    name = _part(job)
-    files = {f"fold{fold}": store.fingerprint(job.store.fold(fold) / f"{name}.npy") for fold in _folds(job)}
+    name = trained.answered_part(job)
+    files = {
+        f"fold{fold}": store.fingerprint(job.store.fold(fold) / f"{name}.npy") for fold in trained.answering_folds(job)
+    }
     sample = job.prepared.sample
     return {
         "thresholds": store.fingerprint(job.store.thresholds),
@@ -44,39 +45,34 @@ def run(job: Job, named: bool = False) -> None:
     path = job.store.submission
     if store.state(path, inputs_of(job)) == "yours" and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
+        _copy_for_kaggle(job)
         return
     content, thresholds = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
-    if _part(job) == "valid":
+    if trained.answered_part(job) == "valid":
         job.say("there is no test part: these are the out-of-fold masks of the trained folds")
-    job.say(f"averaging fold(s) {', '.join(map(str, _folds(job)))}")
-    form, expected = job.competition.format, _expected(job)
+    job.say(f"averaging fold(s) {', '.join(map(str, trained.answering_folds(job)))}")
+    form, expected = job.competition.format, trained.expected(job)
     with store.recorded(path, inputs_of(job)) as part:
         rows = _rows(job, expected, thresholds)
         store.write_rows(part, form.columns, rows)
         summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
     for line in _described(job, summary, content):
         job.say(line)
-    on_kaggle = job.store.kaggle_output
-    if on_kaggle:
-        shutil.copyfile(path, on_kaggle)
-        job.say(f"copied to {on_kaggle}")
+    _copy_for_kaggle(job)
 
 
-def _part(job: Job) -> str:
-    return "test" if len(job.prepared.test) else "valid"
+def _is_copied(job: Job) -> bool:
+    """Whether a Kaggle notebook's output is this run's submission; True on any other machine."""
+    output, path = job.store.kaggle_output, job.store.submission
+    return not output or (output.exists() and path.exists() and store.file_hash(output) == store.file_hash(path))
 
 
-def _folds(job: Job) -> list:
-    return [fold for fold in trained.folds(job) if (job.store.fold(fold) / f"{_part(job)}.npy").exists()]
-
-
-def _expected(job: Job) -> submission.Expected:
-    if _part(job) == "test":
-        return submission.expected(job.competition, job.prepared)
-    if not _folds(job):
-        raise UserError("no test part and nothing held out: there is nothing to submit; train a fold with --fold 0")
-    rows = np.sort(np.concatenate([job.fold_table.held_out(fold) for fold in _folds(job)]))
-    return submission.expected_rows(job.competition, job.prepared, rows)
+def _copy_for_kaggle(job: Job) -> None:
+    output = job.store.kaggle_output
+    if output:
+        with store.atomic(output) as part:
+            shutil.copyfile(job.store.submission, part)
+        job.say(f"copied to {output}")
 
 
 def _rows(job: Job, expected: submission.Expected, thresholds: list):
@@ -112,11 +108,11 @@ def _rows(job: Job, expected: submission.Expected, thresholds: list):
 
 def _averaged(job: Job, ids: list[str]):
     """(id, H x W x K uint8) of each image: the mean over the folds that predicted it, rounded to nearest."""
-    name, outputs = _part(job), job.competition.task.outputs
-    folds = [Predictions(job.store.fold(fold), name, outputs) for fold in _folds(job)]
+    name, outputs = trained.answered_part(job), job.competition.task.outputs
+    folds = [Predictions(job.store.fold(fold), name, outputs) for fold in trained.answering_folds(job)]
     places = [{image_id: i for i, image_id in enumerate(fold.ids)} for fold in folds]
     table = job.prepared.table
-    for number, fold in zip(_folds(job), folds, strict=True):
+    for number, fold in zip(trained.answering_folds(job), folds, strict=True):
         rows = job.prepared.test if name == "test" else job.fold_table.held_out(number)
         fold.check(table["id"].iloc[rows].tolist(), table["height"].iloc[rows], table["width"].iloc[rows])
     for image_id in ids:
@@ -142,7 +138,8 @@ def _encoded(masks: list[np.ndarray]) -> list[str]:
 
 def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:
     train = float(np.mean(job.prepared.table["coverage"].to_numpy(float)[job.prepared.train] == 0))
-    guess = content.get("empty_predicted")
+    # of thresholds chosen by hand nothing is known
+    guess = content.get("empty_predicted") if store.read_record(job.store.thresholds) else None
     line = f"{job.store.shown(job.store.submission)}: valid, {summary.rows} rows of {summary.images} images; "
     line += f"empty {summary.empty:.1%} (train {train:.1%}"
     line += f", out-of-fold {guess:.1%})" if guess is not None else ")"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline import store, trained
+from pipeline.errors import UserError
 from pipeline.job import Job
 from pipeline.predictions import Predictions
 from pipeline.tasks.scoring import image_scores
@@ -33,6 +34,9 @@ def run(job: Job, named: bool = False) -> None:
         for fold in [fold for fold in chosen if fold in finished]:
             job.say(f"fold {fold} is trained already (--again trains it again)")
         chosen = [fold for fold in chosen if fold not in finished]
+    for fold in chosen:
+        if not len(job.fold_table.learnt(fold)):
+            raise UserError(f"fold {fold} holds out every image: nothing is left to learn from; use --fold all")
     _save_recipe(job)
     for fold in chosen:
         _train(job, fold)
@@ -84,9 +88,6 @@ def _save_recipe(job: Job) -> None:
 
 def _warn_of_changed_code(job: Job, folder: Path) -> None:
     """A checkpoint goes on under changed code, but not silently."""
-    path = folder / "environment.json"
-    if path.exists():
-        saved, now = store.read_json(path).get("code", {}), backend.code_fingerprints()
-        changed = sorted(name for name in saved.keys() | now.keys() if saved.get(name) != now.get(name))
-        if changed:
-            job.say(f"warning: changed since {folder.name} began: {', '.join(changed)}")
+    changed = backend.changed_code(folder)
+    if changed:
+        job.say(f"warning: changed since {folder.name} began: {', '.join(changed)}")

@@ -3,6 +3,8 @@
 An exact search on the out-of-fold predictions of the trained folds, for the competition's metric.
 """
 
+import inspect
+
 import numpy as np
 
 from pipeline import store, tuning
@@ -23,7 +25,13 @@ def is_current(job: Job) -> bool:
 def inputs_of(job: Job) -> dict:
     """The predictions of the trained folds, and the labels they are scored on."""
     files = {f"fold{fold}": store.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
-    return {"prepared": job.prepared.fingerprint("train"), "folds": job.fold_table.fingerprint(), **files}
+    metric = job.competition.metric
+    return {
+        "prepared": job.prepared.fingerprint("train"),
+        "folds": job.fold_table.fingerprint(),
+        "metric": store.text_hash(metric.name, inspect.getsource(metric.formula)),
+        **files,
+    }
 
 
 def held_out_folds(job: Job) -> list[int]:

@@ -4,7 +4,7 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline import kaggle_site, store, submission
+from pipeline import kaggle_site, store, submission, trained
 from pipeline.errors import UserError
 from pipeline.job import Job
 
@@ -30,7 +30,7 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
         return
     competition, path = job.competition, job.store.submission
     refuse(job)
-    submission.validate_file(path, competition, job.prepared)
+    submission.validate_file(path, competition.format, trained.expected(job))
     read_ledger(job.store.ledger)
     row = _row(job, path)
     message = message_of(row, job.message)
@@ -90,7 +90,9 @@ def write_row(path: Path, row: dict) -> None:
 
 def _row(job: Job, path: Path) -> dict:
     """The ledger's row before there is a score; values are blank where there are none."""
-    found = store.read_json(job.store.thresholds) if job.store.thresholds.exists() else {}
+    # a score belongs to the file only as long as both are as they were written
+    ours = store.read_record(job.store.thresholds) and store.read_record(path)
+    found = store.read_json(job.store.thresholds) if ours else {}
     scores = {key: found.get(key) for key in ("oof", "cross_fitted")}
     return {
         "when": datetime.now(UTC).isoformat(timespec="milliseconds"),

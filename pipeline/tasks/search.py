@@ -76,14 +76,16 @@ class Sweep:
         plain, rich = self.best_plain(rows), self.best_rich(rows)
         gain = (self.scores(rich) - self.scores(plain))[rows]
         groups = None if self.groups is None else self.groups[rows]
-        return rich if gain.mean() > standard_error(gain, groups) else plain
+        units = len(rows) if groups is None else len(set(groups))
+        # a single unit has no standard error: no gain of it is evidence
+        return rich if units > 1 and gain.mean() > standard_error(gain, groups) else plain
 
     def best_plain(self, rows: np.ndarray) -> Thresholds:
         """The middle of the plateau of plain thresholds."""
         scores = self.kept[np.ix_(rows, LEVELS)]
         means = scores.mean(axis=0)
         difference = scores - scores[:, [means.argmax()]]
-        errors = difference.std(axis=0) / np.sqrt(len(rows))
+        errors = difference.std(axis=0) / np.sqrt(len(rows)) * self._clustering(scores[:, means.argmax()], rows)
         chosen = int(LEVELS[farthest_inside(difference.mean(axis=0) >= -errors, means)])
         return Thresholds(top=chosen / 255, bottom=chosen / 255)
 
@@ -99,7 +101,7 @@ class Sweep:
         count = len(rows)
         deviation = means - reference.mean()
         variance = squares - 2 * crossed / count + (reference**2).mean() - deviation**2
-        errors = np.sqrt(np.maximum(variance, 0) / count)
+        errors = np.sqrt(np.maximum(variance, 0) / count) * self._clustering(reference, rows)
         plateau = (deviation >= -errors) & np.isfinite(means)
         return self._rule(farthest_inside(plateau, means))
 
@@ -110,6 +112,13 @@ class Sweep:
     def surface(self, rows: np.ndarray) -> np.ndarray:
         """The mean score over GRID x areas at the best bottom for each, for pictures."""
         return self._moments(rows)[0].max(axis=2)
+
+    def _clustering(self, scores: np.ndarray, rows: np.ndarray) -> float:
+        """By how much groups enlarge a standard error, measured on one rule's scores and taken for all."""
+        alone = standard_error(scores)
+        if self.groups is None or alone == 0:
+            return 1.0
+        return max(1.0, standard_error(scores, self.groups[rows]) / alone)
 
     def _rule(self, index) -> Thresholds:
         top, area, bottom = GRID[index[0]] / 255, int(self.areas[index[1]]), GRID[index[2]] / 255

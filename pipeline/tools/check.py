@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline import submission
+from pipeline import submission, trained
 from pipeline.errors import UserError
 from pipeline.stages import prepare
 
@@ -16,7 +16,7 @@ def run(job, words: list[str]) -> int:
         raise UserError(f"{path} does not exist")
     if not prepare.is_current(job):
         prepare.run(job)
-    summary = submission.validate_file(path, job.competition, job.prepared)
+    summary = submission.validate_file(path, job.competition.format, trained.expected(job))
     job.say(
         f"{path}: valid, {summary.rows} rows of {summary.images} images, {summary.empty:.1%} empty, "
         f"{summary.area:.0f} pixels in a mask that is not"

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline import store
 from pipeline.errors import UserError
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -76,6 +77,17 @@ def environment() -> dict:
         "hardware": hardware.described(),
         "code": code_fingerprints(),
     }
+
+
+def changed_code(folder: Path) -> list[str]:
+    """The files of models/ and training/ that are not as they were when the fold in `folder` began to learn."""
+    path = folder / "environment.json"
+    if not path.exists():
+        return []
+    saved, now = store.read_json(path).get("code"), code_fingerprints()
+    if not saved:
+        return []
+    return sorted(name for name in saved.keys() | now.keys() if saved.get(name) != now.get(name))
 
 
 def code_fingerprints() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What this machine computes with: GPUs, and the number format that is fast on them."""
 
 import functools
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,9 +14,29 @@ def gpus() -> tuple[tuple[str, float], ...]:
     if not shutil.which("nvidia-smi") or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return ()
     query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
-    rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if "," in line]
-    return tuple((name.strip(), float(capability)) for name, capability in rows) if answer.returncode == 0 else ()
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True)
+        rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if "," in line]
+        return tuple((name.strip(), float(capability)) for name, capability in rows)
+    except (subprocess.SubprocessError, ValueError):
+        # a driver that does not answer is no GPU to compute on
+        return ()
+
+
+@functools.cache
+def is_accelerated(backend: str) -> bool:
+    """Whether the backend itself computes on a GPU: one in the machine is of no use to a build for the CPU."""
+    if not gpus():
+        return False
+    if backend == "torch":
+        return importlib.import_module("torch").cuda.is_available()
+    import keras
+
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except RuntimeError:
+        # how JAX says that it knows no such device
+        return False
 
 
 def precision(asked: str, backend: str) -> str:
@@ -26,7 +47,7 @@ def precision(asked: str, backend: str) -> str:
     """
     if asked != "auto":
         return asked
-    if gpus():
+    if is_accelerated(backend):
         weakest = min(capability for _, capability in gpus())
         return "bfloat16" if weakest >= 8 else "float16" if weakest >= 7 else "float32"
     return "bfloat16" if backend == "tensorflow" and _has_amx() else "float32"
@@ -36,7 +57,7 @@ def xla(asked: str, backend: str) -> bool:
     """Whether TensorFlow and PyTorch compile the step: yes on a GPU; on a CPU it doubled the step's time."""
     if backend != "tensorflow":
         return backend == "jax"
-    return asked == "on" or (asked == "auto" and bool(gpus()))
+    return asked == "on" or (asked == "auto" and is_accelerated(backend))
 
 
 def described() -> str:

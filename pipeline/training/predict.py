@@ -58,8 +58,8 @@ class Predictor:
             yield chosen, current
 
     def _probabilities(self, batch: np.ndarray, flip: Flip) -> np.ndarray:
-        # always full batches: another batch size would compile again
-        missing = self.recipe.batch_size - len(batch)
+        # few batch sizes, because each compiles once: full ones, and powers of two for what is left
+        missing = min(self.recipe.batch_size, 1 << (len(batch) - 1).bit_length()) - len(batch)
         full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
         answer = self.model.predict_on_batch(np.ascontiguousarray(flip.forward(full)))
         return flip.inverse(np.asarray(answer))[: len(batch)]
