@@ -281,9 +281,9 @@ def test_a_sample_submission_of_other_images_is_refused(tmp_path):
 
 
 def test_a_file_is_held_against_the_sample_submission(tmp_path):
-    prepared = _prepared(tmp_path, "id,rle_mask\nc,1 1\na,1 1\nb,1 1\n")
+    expected = submission.expected(COMPETITION, _prepared(tmp_path, "id,rle_mask\nc,1 1\na,1 1\nb,1 1\n"))
     (tmp_path / "mine.csv").write_text("id,rle_mask\nc,20 1\na,\nb,1 6\n")
-    assert submission.validate_file(tmp_path / "mine.csv", COMPETITION, prepared).area == 3.5
+    assert submission.validate_file(tmp_path / "mine.csv", COMPETITION.format, expected).area == 3.5
     (tmp_path / "mine.csv").write_text(GOOD)
     with pytest.raises(UserError, match=r"mine\.csv, row 2: found a where the sample submission has c"):
-        submission.validate_file(tmp_path / "mine.csv", COMPETITION, prepared)
+        submission.validate_file(tmp_path / "mine.csv", COMPETITION.format, expected)
