@@ -17,10 +17,10 @@ SIDE = 101
 
 # --- how hard it is: all in one place; pairs are the two ends of a uniform draw ---
 EMPTY_SHARE = 0.40  # tiles without salt
-COVERAGE = (0.14, 0.60)  # of a body, as a share of the tile
-SMALL_SHARE = 0.06  # bodies that are small instead
+COVERAGE = (0.10, 0.60)  # of a body, as a share of the tile
+SMALL_SHARE = 0.10  # bodies that are small instead
 SMALL_COVERAGE = (0.02, 0.08)
-FAINT_SHARE = 0.10  # bodies whose outline is blurred and has no rim
+FAINT_SHARE = 0.15  # bodies whose outline is blurred and has no rim
 EDGE = (0.6, 1.2)  # pixels over which layers become salt
 FAINT_EDGE = (2.5, 4.0)
 RIM = (0.4, 2.2)  # strength of the reflection along the outline, bright or dark
