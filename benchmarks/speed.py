@@ -100,7 +100,7 @@ def main() -> None:
     rows = [
         ("18,000 masks encoded and validated", lambda: encode_and_validate(masks)),
         ("  peer: encoded one by one, not validated", lambda: [kernel_encode(mask) for mask in masks]),
-        ("thresholds of 4000 images, 1.9 million rules at most", lambda: search(answers, labels)),
+        ("thresholds of 4000 images, about 80,000 rules", lambda: search(answers, labels)),
         ("  peer: 31 plain thresholds", lambda: kernel_search(answers[:200], labels[:200])),
         ("start: --help", lambda: start("-m", "pipeline", "--help")),
         ("start: tgs tune --help", lambda: start("-m", "pipeline", "tgs", "tune", "--help")),
