@@ -80,6 +80,11 @@ class Prepared:
     def test(self) -> np.ndarray:
         return np.flatnonzero(~self.is_train)
 
+    def groups(self, rows: np.ndarray) -> np.ndarray | None:
+        """The groups of these rows; None where the competition has none and every image stands alone."""
+        found = self.table["group"].to_numpy()[rows]
+        return found if (found != "").any() else None
+
     def _reader(self, name: str, rows: np.ndarray, channels: int) -> FlatReader:
         path = self.folder / name
         if not path.exists():

@@ -50,7 +50,6 @@ def measure(job: Job, rules: list) -> HeldOut | None:
     scores = image_scores(metric, _noting(_pairs(job, folds, "valid", rules), task, seen))
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
     table = job.prepared.table.iloc[np.concatenate(rows)]
-    groups = table["group"].to_numpy()
     return HeldOut(
         rows=np.concatenate(rows),
         folds=np.repeat(folds, [len(part) for part in rows]),
@@ -60,7 +59,7 @@ def measure(job: Job, rules: list) -> HeldOut | None:
         found=np.array([found for _, found in seen]),
         coverage=table["coverage"].to_numpy(float),
         plain=image_scores(metric, _pairs(job, folds, "valid_no_tta", rules)) if plain_kept else None,
-        groups=groups if (groups != "").any() else None,
+        groups=job.prepared.groups(np.concatenate(rows)),
     )
 
 

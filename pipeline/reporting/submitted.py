@@ -59,8 +59,7 @@ def read(job: Job) -> Submitted | None:
             pass
     else:
         scores = image_scores(job.competition.metric, pairs())
-        groups = job.prepared.table["group"].to_numpy()[rows]
-        error = standard_error(scores, groups if (groups != "").any() else None)
+        error = standard_error(scores, job.prepared.groups(rows))
         hidden = Hidden(float(scores.mean()), error, len(scores))
     return Submitted(summary, np.array(coverage), is_test, hidden)
 

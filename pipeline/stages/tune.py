@@ -65,7 +65,7 @@ def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
     """Reads the predictions of these folds once. Raises UserError when they are of other images than the folds'."""
     table = job.prepared.table
     rows = np.concatenate([job.fold_table.held_out(fold) for fold in folds])
-    groups = table["group"].to_numpy()[rows]
+    groups = job.prepared.groups(rows)
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
     return tuning.OutOfFold(
         ids=table["id"].iloc[rows].tolist(),
@@ -73,11 +73,11 @@ def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
         folds=np.concatenate([np.full(len(job.fold_table.held_out(fold)), fold) for fold in folds]),
         sweeps=_sweeps(job, folds, "valid", groups),
         sweeps_plain=_sweeps(job, folds, "valid_no_tta", groups) if plain_kept else None,
-        groups=groups if (groups != "").any() else None,
+        groups=groups,
     )
 
 
-def _sweeps(job: Job, folds: list[int], name: str, groups: np.ndarray) -> list:
+def _sweeps(job: Job, folds: list[int], name: str, groups: np.ndarray | None) -> list:
     def pairs():
         table, labels = job.prepared.table, job.prepared.labels
         for fold in folds:
@@ -88,7 +88,7 @@ def _sweeps(job: Job, folds: list[int], name: str, groups: np.ndarray) -> list:
             for i, row in enumerate(rows):
                 yield answers[i], labels[row]
 
-    return job.competition.task.sweeps(job.competition.metric, pairs(), groups if (groups != "").any() else None)
+    return job.competition.task.sweeps(job.competition.metric, pairs(), groups)
 
 
 def _write_pictures(job: Job, data: tuning.OutOfFold, scores: np.ndarray) -> None:
