@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.imaging.metrics import CountMetric
+
+# OBJ
 from pipeline.submission import Format
-from pipeline.tasks.binary import Binary
+from pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from pipeline.raw_files import RawFiles
@@ -25,7 +27,10 @@ class RawImage:
         image: returns H x W x C, uint8, uint16 or float16.
         labels: returns H x W x layers (None where there are none). Labels of a test image are kept apart and read by
             the report alone.
-        group: patient, drive: images of one group are never split over folds. Blank where there are no groups.
+        group: patient, drive: images of one group are never split over folds. Blank where there are no groups. Where
+            the images of a group are slices of a volume, their ids sort as the slices lie.
+        kind: what sort of picture, where there are several: folds get a like share of each.
+        extra: numbers known of the image (depth), for looking at the data.
         doubt: given the labels, says what is wrong with them (for a warning), or returns None.
     """
 
@@ -34,6 +39,8 @@ class RawImage:
     image: Callable[[], np.ndarray]
     labels: Callable[[], np.ndarray] | None = None
     group: str = ""
+    kind: str = ""
+    extra: Mapping[str, float] = field(default_factory=dict)
     doubt: Callable[[np.ndarray], str | None] | None = None
 
 
@@ -65,13 +72,16 @@ class Competition:
         draw: makes the raw files instead of a download, in the folder it is given.
         split: (images table, fold count) -> fold numbers, instead of the stratified folds.
         uploads: whether Kaggle takes submissions for it.
+        remarks: what a reader must know before believing its scores; the report says it.
+        also: further scores by name, shown beside the metric: (probabilities H x W x outputs uint8, labels H x W x
+            layers) of an image -> a number; their mean counts.
     """
 
     name: str
     title: str
     page: str
     slug: str
-    task: Binary
+    task: Task
     metric: CountMetric
     read: Callable[["RawFiles"], RawData]
     format: Format
@@ -81,6 +91,8 @@ class Competition:
     draw: Callable[[Path], None] | None = None
     split: Callable | None = None
     uploads: bool = True
+    remarks: tuple[str, ...] = ()
+    also: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = field(default_factory=dict)
 
 
 def coverage_class(coverage: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ report; `images.csv` is the index, `prepared.json` what holds for all of them, w
 """
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ class Prepared:
     """Opens a prepared folder in a second.
 
     Attributes:
-        table: the index as a pandas table: id, part, group, height, width, coverage (0..1, blank in the test part),
+        table: the index as a pandas table: id, part, group, kind, height, width, coverage (0..1, blank in the test part),
             offset (where the image starts in images.npy, in values).
         info: prepared.json: channels, dtype, layers, fingerprints, range (the largest value), mean and std of each
             channel over the train part (as shares of the range), notes.
@@ -38,7 +39,7 @@ class Prepared:
         self.info = read_json(done)
         self.table = pandas.read_csv(
             self.folder / "images.csv",
-            dtype={"id": str, "group": str},
+            dtype={"id": str, "group": str, "kind": str},
             keep_default_na=False,
             na_values={"coverage": [""]},
         )
@@ -85,9 +86,55 @@ class Prepared:
         found = self.table["group"].to_numpy()[rows]
         return found if (found != "").any() else None
 
+    def view(self, neighbours: int) -> "View":
+        """The images as a network sees them, with the slices before and after as further channels.
+
+        Raises UserError when the images are no slices: without groups none has a neighbour.
+        """
+        if not neighbours:
+            return View(self.images, self.info)
+        if self.groups(np.arange(len(self.table))) is None:
+            raise UserError("--neighbours wants images that are slices of volumes; these have no groups")
+        views = 2 * neighbours + 1
+        wider = {name: self.info[name] * views for name in ("mean", "std")}
+        return View(Neighbours(self, neighbours), {**self.info, "channels": self.info["channels"] * views, **wider})
+
     def _reader(self, name: str, rows: np.ndarray, channels: int) -> FlatReader:
         path = self.folder / name
         if not path.exists():
             raise UserError(f"{path} is missing; run the stage 'prepare' again")
         table = self.table.iloc[rows]
         return FlatReader(path, table["height"], table["width"], channels)
+
+
+@dataclass(frozen=True)
+class View:
+    """Attributes: images: like `Prepared.images`; info: like `Prepared.info`, with the channels of these images."""
+
+    images: object
+    info: dict
+
+
+class Neighbours:
+    """Images with the slices around them: `neighbours[row]` is H x W x (2 count + 1) channels, first the earliest slice.
+
+    Beyond the ends of a group its last slice is repeated. (2.5-D: a cheap view along the third axis.)
+    """
+
+    def __init__(self, prepared: Prepared, count: int):
+        self.images, self.count = prepared.images, count
+        self.heights, self.widths = self.images.heights, self.images.widths
+        table = prepared.table
+        keys = list(zip(table["part"], table["group"], self.heights.tolist(), self.widths.tolist(), strict=True))
+        # the first row of each row's volume, and its last one
+        changes = [row for row in range(len(keys)) if row == 0 or keys[row] != keys[row - 1]]
+        lengths = np.diff([*changes, len(keys)])
+        self.first = np.repeat(changes, lengths)
+        self.last = self.first + np.repeat(lengths, lengths) - 1
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        around = np.arange(row - self.count, row + self.count + 1).clip(self.first[row], self.last[row])
+        return np.concatenate([self.images[i] for i in around], axis=2)

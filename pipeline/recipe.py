@@ -34,6 +34,7 @@ class Recipe:
     size: int = 128  # side of the network's input in pixels; 0 is the image's own size
     fit: str = "pad"  # pad (mirrored) | resize
     crop: int = 0  # training sees random windows of this side, a multiple of 2^depth; 0 is the whole input
+    neighbours: int = 0  # slices before and after that become channels (2.5-D), for images that are slices of volumes
 
     # learning
     epochs: int = 60  # how often every image is seen
@@ -41,9 +42,11 @@ class Recipe:
     batch_size: int = 32  # images in a step
     learning_rate: float = 2e-3  # the peak, after the warm-up
     weight_decay: float = 1e-4  # of AdamW: times the learning rate, each step
+    schedule: str = "cosine"  # cosine | constant: what follows the warm-up
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
-    loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz
+    loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz; of exclusive classes: ce | ce+dice
+    class_balance: float = 0.0  # of ce: a class counts by its share to minus this power; 1 is median frequency
     late_loss: str = ""  # the loss of the last part of training; blank is none
     late_share: float = 0.3  # how long that part is
     precision: str = "auto"  # auto | float32 | bfloat16 | float16
@@ -62,6 +65,9 @@ class Recipe:
     contrast: float = 0.15  # stretched or shrunk at most by this share
     gamma: float = 0.15  # exponent at most this share above or below 1
     noise: float = 0.01  # standard deviation, as a share of the value range
+    hue: float = 0.0  # colours turned by at most this angle, in degrees (images of three channels)
+    to_grey: float = 0.0  # share of the images that lose their colours
+    invert: float = 0.0  # share of the images that become their negative
 
     # predicting
     tta: bool = True  # average over the flips that the competition allows
@@ -89,7 +95,7 @@ class Recipe:
             )
 
 
-LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz")
+LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "ce", "ce+dice")
 
 _CHOICES = {
     "model": ("unet",),
@@ -97,6 +103,7 @@ _CHOICES = {
     "normalization": ("batch", "group", "none"),
     "decoder": ("transposed2", "transposed3", "upsampling"),
     "fit": ("pad", "resize"),
+    "schedule": ("cosine", "constant"),
     "loss": LOSSES,
     "late_loss": ("", *LOSSES),
     "precision": ("auto", "float32", "bfloat16", "float16"),
@@ -112,6 +119,7 @@ _RANGES = {
     "dropout": (0, 0.95),
     "size": (0, 8192),
     "crop": (0, 8192),
+    "neighbours": (0, 64),
     "epochs": (1, 100_000),
     "steps": (0, 1_000_000),
     "batch_size": (1, 4096),
@@ -119,6 +127,7 @@ _RANGES = {
     "weight_decay": (0, 1),
     "warmup": (0, 1),
     "ema": (0, 0.99999),
+    "class_balance": (0, 2),
     "late_share": (0, 1),
     "score_every": (1, 100_000),
     "shift": (0, 1),
@@ -131,6 +140,9 @@ _RANGES = {
     "contrast": (0, 0.95),
     "gamma": (0, 0.95),
     "noise": (0, 1),
+    "hue": (0, 180),
+    "to_grey": (0, 1),
+    "invert": (0, 1),
 }
 
 # for every competition: proves the path from files to submission, learns next to nothing

@@ -18,12 +18,14 @@ class Format:
         id_column, rle_column: their names.
         class_column: the column that names the class, where each image has one row per class.
         several: whether an image may have several rows (one per object).
+        pictures: whether the labels are also written as PNGs, in a folder beside the csv.
     """
 
     id_column: str = "id"
     rle_column: str = "rle"
     class_column: str = ""
     several: bool = False
+    pictures: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -111,7 +113,7 @@ def validate(table, form: Format, expected: Expected, where: str) -> Summary:
 
 
 def rows_of(image_id: str, texts: list[str], form: Format, classes: tuple[str, ...]) -> list[list[str]]:
-    """The rows of one image: one per class, or one per object (a blank one where there is no object)."""
+    """The rows of one image, from the run lengths of its classes or of its objects (a blank one where there are none)."""
     if form.class_column:
         return [[image_id, name, text] for name, text in zip(classes, texts, strict=True)]
     return [[image_id, text] for text in texts]

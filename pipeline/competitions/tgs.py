@@ -31,6 +31,7 @@ def read(raw: RawFiles) -> RawData:
     masks = raw.by_stem(r"(?:^|/)masks/([^/]+)\.png$")
     truth = raw.by_stem(r"(?:^|/)test_masks/([^/]+)\.png$")
     written = _column(raw, "train.csv")
+    depths = _depths(raw)
     sample_name = raw.one("sample_submission.csv")
     if not images or not (written or masks):
         raise UserError(f"{raw.folder} holds no images/*.png with train.csv or masks/*.png; is it the TGS data?")
@@ -45,6 +46,7 @@ def read(raw: RawFiles) -> RawData:
             image=lambda path=images[name]: _grey(raw, path),
             labels=lambda path=masks[name]: _mask(raw, path),
             doubt=lambda labels, name=name: _doubt(labels, written.get(name)),
+            extra=depths.get(name, {}),
         )
         for name in train_ids
     ]
@@ -54,6 +56,7 @@ def read(raw: RawFiles) -> RawData:
             part="test",
             image=lambda path=images[name]: _grey(raw, path),
             labels=(lambda path=truth[name]: _mask(raw, path)) if name in truth else None,
+            extra=depths.get(name, {}),
         )
         for name in test_ids
     ]
@@ -69,6 +72,18 @@ def _column(raw: RawFiles, file_name: str) -> dict[str, str]:
     if not set(FORMAT.columns) <= set(rows.fieldnames or []):
         raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; is it the TGS data?")
     return {row["id"]: row["rle_mask"] for row in rows}
+
+
+def _depths(raw: RawFiles) -> dict[str, dict[str, float]]:
+    """id -> {"depth": feet below the surface} of depths.csv; empty when there is none."""
+    name = raw.one("depths.csv")
+    if name is None:
+        return {}
+    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    try:
+        return {row["id"]: {"depth": float(row["z"])} for row in rows}
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{raw.folder / name} has no columns id,z with numbers; is it the TGS data?") from error
 
 
 def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, str]) -> None:

@@ -79,9 +79,9 @@ def curves(title: str, series: list[tuple[str, list, list]]) -> str:
     return _svg(title, draw, width=4.0, height=2.6)
 
 
-def surface(means: np.ndarray, tops: np.ndarray, areas: np.ndarray, chosen: tuple[float, float], error: float) -> str:
-    """The score over thresholds (tops, n) x minimum areas (m): means n x m. `chosen` is (top, min_area); the line is
-    where the score is one standard error below the best."""
+def surface(means: np.ndarray, x: np.ndarray, y: np.ndarray, titles: list[str], chosen, error: float) -> str:
+    """The score over two numbers of a rule (x, n; y, m): means n x m. `chosen` is what was chosen of both; the line
+    is where the score is one standard error below the best."""
 
     def draw(figure, axes):
         low = max(float(means.min()), float(means.max()) - max(8 * error, 0.02))
@@ -89,22 +89,27 @@ def surface(means: np.ndarray, tops: np.ndarray, areas: np.ndarray, chosen: tupl
             means.T, origin="lower", aspect="auto", interpolation="none", cmap="viridis", vmin=low, vmax=means.max()
         )
         border = float(means.max()) - error
-        if error > 0 and means.min() < border:
+        if error > 0 and means.min() < border and min(means.shape) > 1:
             axes.contour(means.T, levels=[border], colors="white", linewidths=1)
-        place = np.interp(chosen[0], tops, np.arange(len(tops))), np.interp(chosen[1], areas, np.arange(len(areas)))
+        place = np.interp(chosen[0], x, np.arange(len(x))), np.interp(chosen[1], y, np.arange(len(y)))
         axes.plot(*place, "o", markersize=9, markerfacecolor="none", markeredgecolor="white", markeredgewidth=3.5)
         axes.plot(*place, "o", markersize=9, markerfacecolor="none", markeredgecolor="#d03a00", markeredgewidth=1.8)
-        marks = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-        axes.set_xticks(np.interp(marks, tops, np.arange(len(tops))), [f"{mark:.1f}" for mark in marks])
-        rows = np.unique(np.linspace(0, len(areas) - 1, 6).round().astype(int))
-        axes.set_yticks(rows, [str(areas[row]) for row in rows])
-        axes.set_xlabel("top threshold")
-        axes.set_ylabel("minimum area, pixels")
+        axes.set_xticks(*_ticks(x))
+        axes.set_yticks(*_ticks(y))
+        axes.set_xlabel(titles[0])
+        axes.set_ylabel(titles[1])
         axes.grid(visible=False)
         bar = figure.colorbar(shown, ax=axes, pad=0.02, aspect=26, extend="min" if low > means.min() else "neither")
         bar.outline.set_visible(False)
 
-    return _svg("score by top threshold and minimum area", draw, height=2.9)
+    return _svg(f"score by {titles[0]} and {titles[1]}", draw, height=2.9)
+
+
+def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Places and words for some of the values, evenly spaced along their number."""
+    places = np.unique(np.linspace(0, len(values) - 1, 6).round().astype(int))
+    whole = np.array_equal(values, np.round(values)) and values.max() > 1
+    return places, [f"{values[place]:.0f}" if whole else f"{values[place]:.2f}" for place in places]
 
 
 def threshold_curve(means: np.ndarray, chosen: float, error: float) -> str:

@@ -49,8 +49,8 @@ class Facts:
         n = len(self.held_out.scores)
         if self.ours and self.content.get("cross_fitted") is not None:
             return Headline(self.content["cross_fitted"], self.content["standard_error"], n, "cross-fitted")
-        scores = self.held_out.scores
-        return Headline(float(scores.mean()), self.held_out.error(scores), n, "out-of-fold, thresholds made by hand")
+        tally = self.held_out.tally
+        return Headline(tally.score(), tally.error(), n, "out-of-fold, thresholds made by hand")
 
     @property
     def hidden(self) -> submitted.Hidden | None:
@@ -75,12 +75,19 @@ def gather(job: Job) -> Facts:
 def hidden_line(facts: Facts) -> str:
     """The score on the hidden truth, beside the one that was expected."""
     hidden, expected = facts.hidden, facts.headline
-    line = f"score on the hidden truth {hidden.score:.4f} ± {hidden.error:.4f} ({hidden.n} test images)"
-    return line + (f"; {expected.kind} {expected.score:.4f} ± {expected.error:.4f}" if expected else "")
+    line = f"score on the hidden truth {_with_error(hidden)} ({hidden.n} test images)"
+    return line + (f"; {expected.kind} {_with_error(expected)}" if expected else "")
+
+
+def _with_error(found: Headline | submitted.Hidden) -> str:
+    """Of a single independent part (one drive) no standard error is known."""
+    return f"{found.score:.4f}" + (f" ± {found.error:.4f}" if found.error else "")
 
 
 def agreement(expected: Headline, hidden: submitted.Hidden) -> str:
     """Whether the two differ by more than chance, in one sentence."""
+    if not hidden.error or not expected.error:
+        return ""
     error = float(np.hypot(expected.error, hidden.error))
     apart = abs(hidden.score - expected.score)
     many = apart / error if error else 0.0

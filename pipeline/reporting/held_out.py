@@ -1,14 +1,15 @@
 """What the held-out images of the trained folds got, image by image, under the thresholds of the submission."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.imaging.metrics import standard_error
+from pipeline import answers
 from pipeline.job import Job
-from pipeline.predictions import Predictions
-from pipeline.tasks.scoring import image_scores
+from pipeline.tasks import scoring
+from pipeline.tasks.scoring import Tally
 
 
 @dataclass(frozen=True)
@@ -17,23 +18,27 @@ class HeldOut:
 
     Attributes:
         rows: of the prepared table; folds: which held each out; places: where it is in its fold's predictions.
-        scores: the competition's score; wrong: share of the pixels that are wrong; found: coverage as predicted;
-        coverage: of the truth; plain: scores without flips, or None; groups: of each image, or None.
+        tally: what they got; unflipped: the same without flips, or None.
+        wrong: share of the pixels that are wrong; found: coverage as predicted; coverage: of the truth.
     """
 
     rows: np.ndarray
     folds: np.ndarray
     places: np.ndarray
-    scores: np.ndarray
+    tally: Tally
+    unflipped: Tally | None
     wrong: np.ndarray
     found: np.ndarray
     coverage: np.ndarray
-    plain: np.ndarray | None
-    groups: np.ndarray | None
 
-    def error(self, values: np.ndarray) -> float:
-        """The standard error of the mean of n values."""
-        return standard_error(values, self.groups)
+    @functools.cached_property
+    def scores(self) -> np.ndarray:
+        """n scores, each image taken for itself."""
+        return self.tally.image_scores()
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        return self.tally.groups
 
 
 def measure(job: Job, rules: list) -> HeldOut | None:
@@ -45,42 +50,28 @@ def measure(job: Job, rules: list) -> HeldOut | None:
     if not folds:
         return None
     rows = [job.fold_table.held_out(fold) for fold in folds]
+    every = np.concatenate(rows)
+    task, metric, groups = job.competition.task, job.competition.metric, job.prepared.groups(every)
     seen: list[tuple[float, float]] = []
-    task, metric = job.competition.task, job.competition.metric
-    scores = image_scores(metric, _noting(_pairs(job, folds, "valid", rules), task, seen))
+    decoded = task.decoded(((group, found) for group, found, _ in answers.items(job, folds, "valid")), rules)
+    truth = (job.prepared.labels[row] for row in every)
+    statistics = [metric.statistic(task, *pair) for pair in _noting(zip(decoded, truth, strict=True), task, seen)]
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
-    table = job.prepared.table.iloc[np.concatenate(rows)]
+    plain = answers.items(job, folds, "valid_no_tta") if plain_kept else None
     return HeldOut(
-        rows=np.concatenate(rows),
+        rows=every,
         folds=np.repeat(folds, [len(part) for part in rows]),
         places=np.concatenate([np.arange(len(part)) for part in rows]),
-        scores=scores,
+        tally=Tally(metric, np.stack(statistics), groups),
+        unflipped=scoring.count(metric, task, plain, rules, groups) if plain_kept else None,
         wrong=np.array([wrong for wrong, _ in seen]),
         found=np.array([found for _, found in seen]),
-        coverage=table["coverage"].to_numpy(float),
-        plain=image_scores(metric, _pairs(job, folds, "valid_no_tta", rules)) if plain_kept else None,
-        groups=job.prepared.groups(np.concatenate(rows)),
+        coverage=job.prepared.table["coverage"].to_numpy(float)[every],
     )
-
-
-def answers(job: Job, fold, name: str = "valid") -> Predictions:
-    """The probabilities of the images that a fold holds out, checked to be of these images."""
-    table = job.prepared.table.iloc[job.fold_table.held_out(fold)]
-    found = Predictions(job.store.fold(fold), name, job.competition.task.outputs, index="valid")
-    found.check(table["id"].tolist(), table["height"], table["width"])
-    return found
-
-
-def _pairs(job: Job, folds: list, name: str, rules: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(decoded, labels), H x W x layers, of every held-out image."""
-    for fold in folds:
-        probabilities = answers(job, fold, name)
-        for i, row in enumerate(job.fold_table.held_out(fold)):
-            yield job.competition.task.decode(probabilities[i], rules), job.prepared.labels[row]
 
 
 def _noting(pairs, task, seen: list) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Passes pairs on; notes the share of wrong pixels and the coverage found, so that pixels are read once."""
     for decoded, labels in pairs:
-        seen.append((float(np.mean((decoded != 0) != (labels != 0))), task.coverage(decoded)))
+        seen.append((task.wrong(decoded, labels), task.coverage(decoded)))
         yield decoded, labels

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import trained
+from pipeline import trained, tuning
 from pipeline.imaging.flips import SYMMETRIES
 from pipeline.job import Job
 from pipeline.reporting import gallery, reproduce, sections
 from pipeline.reporting.facts import Facts, agreement
-from pipeline.tasks.search import GRID
 
 SHOWN = 6  # tiles in each part of the gallery
 GALLERY = {
@@ -39,7 +38,11 @@ def collect(job: Job, facts: Facts) -> dict:
         "scores": sections.scores(facts),
         "folds": sections.folds(facts),
         "learning": sections.learning(facts),
-        "thresholds": sections.thresholds(facts, competition.task.classes, GRID / 255),
+        "thresholds": sections.thresholds(facts, competition.task),
+        "classes": sections.classes(facts, competition.task.classes, competition.task.colours),
+        "units": sections.units(facts),
+        "also": list(competition.also),
+        "searched": bool(facts.pictures),
         "coverage": sections.coverage(facts),
         "gallery": _gallery(job, facts),
         "flips": sections.flips(facts, [flip.name for flip in flips]),
@@ -52,6 +55,10 @@ def collect(job: Job, facts: Facts) -> dict:
         "commit": reproduce.git_commit(),
         "fingerprints": reproduce.fingerprints(job),
         "colours": {"truth": _css(gallery.TRUTH), "found": _css(gallery.FOUND)},
+        "legend": [
+            (name, _css(colour))
+            for name, colour in zip(competition.task.classes, competition.task.colours or (), strict=False)
+        ],
     }
 
 
@@ -80,21 +87,39 @@ def notes(job: Job, facts: Facts) -> list[str]:
         found.append(f"{len(numbered)} of {count} folds are trained; the scores are of the images these held out.")
     if facts.held_out is not None and len(numbered) == 1 and facts.ours:
         found.append("With one fold, cross-fitting chooses thresholds on four fifths of it and scores the last fifth.")
+    warning = _collapsed(facts)
+    if warning:
+        found.append(warning[0].upper() + warning[1:] + ".")
+    found += job.competition.remarks
     if not facts.ours:
         found.append("thresholds.json was made or edited by hand: the scores were counted anew with its thresholds.")
     return found
 
 
-def _gallery(job: Job, facts: Facts) -> list[dict]:
+def _collapsed(facts: Facts) -> str | None:
     held = facts.held_out
     if held is None:
+        return None
+    return tuning.collapsed(held.tally.metric.is_empty(held.tally.statistics), held.coverage)
+
+
+def _gallery(job: Job, facts: Facts) -> list[dict]:
+    held, found = facts.held_out, facts.submitted
+    if held is not None:
+        chosen = gallery.choose(held.scores, held.wrong, held.coverage, SHOWN)
+
+        def tiles(indices):
+            return gallery.tiles(job, held, facts.rules, indices)
+    elif found is not None and found.tally is not None:
+        scores = found.tally.image_scores()
+        chosen = gallery.choose(scores, 1 - scores, found.coverage, SHOWN)
+
+        def tiles(indices):
+            return gallery.tiles_of_test(job, found, indices)
+    else:
         return []
-    chosen = gallery.choose(held.scores, held.wrong, held.coverage, SHOWN)
-    return [
-        {"name": name, "note": GALLERY[name], "tiles": gallery.tiles(job, held, facts.rules, indices)}
-        for name, indices in chosen.items()
-        if len(indices)
-    ]
+    groups = ((name, indices) for name, indices in chosen.items() if len(indices))
+    return [{"name": name, "note": GALLERY[name], "tiles": tiles(indices)} for name, indices in groups]
 
 
 def _score(value: float | None, digits: int = 4) -> str:

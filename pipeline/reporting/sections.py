@@ -6,6 +6,8 @@ from pipeline.competition import coverage_class
 from pipeline.imaging.metrics import standard_error
 from pipeline.reporting import charts
 from pipeline.reporting.facts import Facts
+from pipeline.tasks import scoring
+from pipeline.tasks.task import Task
 
 COVERAGE = [str(10 * tenth) for tenth in range(11)]  # names of the coverage classes
 COVERAGE_AXIS = "coverage, up to … % of the image"
@@ -24,10 +26,11 @@ def scores(facts: Facts) -> dict:
         add("hidden truth", facts.hidden.score, facts.hidden.error, "the submission, scored as a leaderboard would")
     if held is not None:
         add("cross-fitted", content.get("cross_fitted"), content.get("standard_error"), _CROSS)
-        add("out-of-fold", float(held.scores.mean()), held.error(held.scores), "with the thresholds of the submission")
+        tally, plain = held.tally, held.unflipped
+        add("out-of-fold", tally.score(), tally.error(), "with the thresholds of the submission")
         add("at .5", content.get("oof_at_half"), None, "no threshold chosen at all")
-        if held.plain is not None:
-            add("without flips", float(held.plain.mean()), held.error(held.plain), "the same, each image seen once")
+        if plain is not None:
+            add("without flips", plain.score(), plain.error(), "the same, each image seen once")
     # the score to expect comes first; where nothing is hidden it is so already
     rows.sort(key=lambda row: row["name"] != "cross-fitted")
     chart = charts.dots([(row["name"], row["score"], row["error"]) for row in rows]) if len(rows) > 1 else ""
@@ -46,19 +49,21 @@ def folds(facts: Facts) -> list[dict]:
     for fold, history in facts.histories.items():
         mine = np.flatnonzero(held.folds == fold) if held is not None and fold != "all" else np.zeros(0, int)
         seconds = [row.get("seconds") or 0.0 for row in history]
-        row = {"name": fold, "n": len(mine), "score": None, "cross_fitted": None, "error": None}
+        row = {"name": fold, "n": len(mine), "score": None, "cross_fitted": None, "error": None, "also": {}}
         row |= {"epochs": len(history), "minutes": sum(seconds) / 60}
         row |= {"loss": history[-1].get("loss") if history else None}
         if len(mine):
-            row |= {"score": float(held.scores[mine].mean()), "error": _error(held, mine)}
+            tally = held.tally.of(mine)
+            row |= {"score": tally.score(), "error": tally.error()}
             row["cross_fitted"] = saved.get(fold, {}).get("cross_fitted")
+            row["also"] = saved.get(fold, {}).get("also", {})
         rows.append(row)
     return rows
 
 
 def learning(facts: Facts) -> list[dict]:
     """A chart for each quantity that any history.csv holds."""
-    titles = {"loss": "Loss", "iou": "IoU", "score": "Held-out score"}
+    titles = {"loss": "Loss", "accuracy": "Accuracy", "iou": "IoU", "score": "Held-out score"}
     found = []
     for column, title in titles.items():
         series = [
@@ -71,19 +76,49 @@ def learning(facts: Facts) -> list[dict]:
     return found
 
 
-def thresholds(facts: Facts, classes: tuple[str, ...], grid: np.ndarray) -> list[dict]:
-    """For each class its rule, and the surface and curve of the search where they were kept. `grid`: the top
-    thresholds of the surface, 0..1."""
-    found = []
+def thresholds(facts: Facts, task: Task) -> list[dict]:
+    """For each class its rule, and the surface and curve of the search where they were kept. Classes that share one
+    rule share an entry."""
+    found, pictures = [], facts.pictures
     error = facts.headline.error if facts.headline else 0.0
-    for k, (name, rule) in enumerate(zip(classes, facts.rules, strict=True)):
-        entry = {"name": name, "rule": rule, "sentence": _sentence(rule), "surface": "", "curve": ""}
-        if f"surface{k}" in facts.pictures:
-            means, areas = facts.pictures[f"surface{k}"], facts.pictures[f"areas{k}"]
-            entry["surface"] = charts.surface(means, grid, areas, (rule.top, rule.min_area), error)
-            entry["curve"] = charts.threshold_curve(facts.pictures[f"curve{k}"], rule.bottom, error)
+    shared = len(set(facts.rules)) == 1 and "surface1" not in pictures
+    for k, (name, rule) in enumerate(zip(task.classes, facts.rules, strict=True)):
+        entry = {"name": ", ".join(task.classes) if shared else name, "sentence": task.in_words(rule)}
+        entry |= {"surface": "", "curve": "", "titles": []}
+        if f"surface{k}" in pictures:
+            fields, titles = pictures[f"fields{k}"].tolist(), pictures[f"titles{k}"].tolist()
+            chosen = tuple(getattr(rule, field) for field in fields)
+            axes = pictures[f"x{k}"], pictures[f"y{k}"]
+            entry["surface"] = charts.surface(pictures[f"surface{k}"], *axes, titles, chosen, error)
+            entry["titles"] = titles
+        if f"curve{k}" in pictures:
+            entry["curve"] = charts.threshold_curve(pictures[f"curve{k}"], rule.bottom, error)
         found.append(entry)
+        if shared:
+            break
     return found
+
+
+def classes(facts: Facts, names: tuple[str, ...], colours) -> list[dict]:
+    """The score of each class, out-of-fold and on the hidden truth; empty where there is one class."""
+    tallies = {"score": facts.held_out and facts.held_out.tally, "hidden": facts.submitted and facts.submitted.tally}
+    columns = {key: tally.by_class() for key, tally in tallies.items() if tally is not None and len(names) > 1}
+    columns = {key: values for key, values in columns.items() if values is not None}
+    if not columns:
+        return []
+    saved = {entry["name"]: entry for entry in facts.content.get("by_class", [])} if facts.ours else {}
+    painted = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours] or [""] * len(names)
+    rows = []
+    for k, name in enumerate(names):
+        row = {"name": name, "colour": painted[k], "cross_fitted": saved.get(name, {}).get("cross_fitted")}
+        rows.append(row | {key: float(columns[key][k]) if key in columns else None for key in tallies})
+    return rows
+
+
+def units(facts: Facts) -> list[dict]:
+    """The score of each unit where units are groups of images, the lowest first; empty elsewhere."""
+    rows = facts.content.get("by_unit", []) if facts.ours else []
+    return sorted(rows, key=lambda row: row["score"])
 
 
 def coverage(facts: Facts) -> dict:
@@ -108,16 +143,17 @@ def coverage(facts: Facts) -> dict:
 def flips(facts: Facts, names: list[str]) -> dict:
     """What averaging over flips gave, image by image; empty where predictions without flips were not kept."""
     held = facts.held_out
-    if held is None or held.plain is None:
+    if held is None or held.unflipped is None:
         return {}
-    gain = held.scores - held.plain
-    counts = {"better": gain > 0, "worse": gain < 0, "same": gain == 0}
+    each = held.scores - held.unflipped.image_scores()
+    counts = {"better": each > 0, "worse": each < 0, "same": each == 0}
+    gain, error = scoring.gain(held.tally, held.unflipped)
     return {
         "names": names,
-        "gain": float(gain.mean()),
-        "error": held.error(gain),
-        "with": float(held.scores.mean()),
-        "without": float(held.plain.mean()),
+        "gain": gain,
+        "error": error,
+        "with": held.tally.score(),
+        "without": held.unflipped.score(),
         **{name: int(chosen.sum()) for name, chosen in counts.items()},
     }
 
@@ -148,15 +184,3 @@ def submission(facts: Facts, train_coverage: np.ndarray) -> dict:
 
 def _error(held, mine: np.ndarray) -> float:
     return standard_error(held.scores[mine], None if held.groups is None else held.groups[mine])
-
-
-def _sentence(rule) -> str:
-    """A rule in words."""
-    if rule.min_area:
-        text = f"Empty if fewer than {rule.min_area} pixels reach {rule.top:.3f}; "
-        text += f"otherwise the pixels from {rule.bottom:.3f}"
-    else:
-        text = f"The pixels from {rule.bottom:.3f}"
-    if rule.min_component:
-        text += f", without connected parts smaller than {rule.min_component} pixels"
-    return text + (f"; empty if the image's score is below {rule.min_score:.3f}." if rule.min_score else ".")

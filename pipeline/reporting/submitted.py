@@ -1,5 +1,6 @@
 """What a submission holds, read back from its csv, and its score where the truth of the test part is known."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,10 +9,10 @@ import numpy as np
 from pipeline import submission
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
-from pipeline.imaging.metrics import standard_error
 from pipeline.job import Job
 from pipeline.submission import Expected, Summary
-from pipeline.tasks.scoring import image_scores
+from pipeline.tasks.scoring import Tally
+from pipeline.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,19 @@ class Hidden:
 @dataclass(frozen=True)
 class Submitted:
     """Attributes: summary: rows, images, share empty; coverage: of each image, 0..1; is_test: whether these are
-    test images (without a test part they are held-out ones); hidden: None where the truth is not known."""
+    test images (without a test part they are held-out ones); rows: of the prepared table; tally: what they got, None
+    where the truth is not known."""
 
     summary: Summary
     coverage: np.ndarray
     is_test: bool
-    hidden: Hidden | None
+    rows: np.ndarray
+    tally: Tally | None
+
+    @functools.cached_property
+    def hidden(self) -> Hidden | None:
+        """The score on the hidden truth."""
+        return None if self.tally is None else Hidden(self.tally.score(), self.tally.error(), len(self.tally))
 
 
 def read(job: Job) -> Submitted | None:
@@ -46,26 +54,29 @@ def read(job: Job) -> Submitted | None:
     is_test = len(rows) > 0 and not job.prepared.is_train[rows].any()
     truth = job.prepared.truth if is_test else None
     place = {row: i for i, row in enumerate(job.prepared.test)}
-    coverage: list[float] = []
-
-    def pairs():
-        for row, labels in zip(rows, decoded(csv, form, expected, job.competition.task.layers), strict=True):
-            coverage.append(job.competition.task.coverage(labels))
-            yield labels, None if truth is None else truth[place[row]]
-
-    hidden = None
-    if truth is None:
-        for _ in pairs():
-            pass
-    else:
-        scores = image_scores(job.competition.metric, pairs())
-        error = standard_error(scores, job.prepared.groups(rows))
-        hidden = Hidden(float(scores.mean()), error, len(scores))
-    return Submitted(summary, np.array(coverage), is_test, hidden)
+    coverage, statistics = [], []
+    task, metric = job.competition.task, job.competition.metric
+    for row, labels in zip(rows, decoded(csv, form, expected, task), strict=True):
+        coverage.append(task.coverage(labels))
+        if truth is not None:
+            statistics.append(metric.statistic(task, labels, truth[place[row]]))
+    tally = Tally(metric, np.stack(statistics), job.prepared.groups(rows)) if statistics else None
+    return Submitted(summary, np.array(coverage), is_test, rows, tally)
 
 
-def decoded(csv, form: submission.Format, expected: Expected, layers: int) -> Iterator[np.ndarray]:
-    """The labels of each expected image, H x W x layers uint8 or wider, from the rows of a valid csv."""
+def labels_of_rows(job: Job, rows: np.ndarray) -> list[np.ndarray]:
+    """The labels that the csv of the run gives to some of its images, by rows of the prepared table."""
+    form = job.competition.format
+    csv = submission.read_csv(job.store.submission, form)
+    wanted = set(job.prepared.table["id"].iloc[rows])
+    csv = csv[csv[form.id_column].isin(wanted)]
+    expected = submission.expected_rows(job.competition, job.prepared, _prepared_rows(job, csv[form.id_column]))
+    found = dict(zip(expected.ids, decoded(csv, form, expected, job.competition.task), strict=True))
+    return [found[name] for name in job.prepared.table["id"].iloc[rows]]
+
+
+def decoded(csv, form: submission.Format, expected: Expected, task: Task) -> Iterator[np.ndarray]:
+    """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
     ids = csv[form.id_column].to_numpy(dtype=object)
     position = {name: i for i, name in enumerate(expected.ids)}
     image = np.fromiter((position[name] for name in ids), np.int64, len(ids))
@@ -76,17 +87,9 @@ def decoded(csv, form: submission.Format, expected: Expected, layers: int) -> It
     for i, (last_row, last_run) in enumerate(zip(csv_ends, run_ends, strict=True)):
         runs = slice(first_run, last_run)
         size = int(expected.heights[i]), int(expected.widths[i])
-        count = last_row - first_row
-        yield labels_of(rle.decode_many(run_rows[runs] - first_row, starts[runs], lengths[runs], count, *size), layers)
+        count = int(last_row - first_row)
+        yield task.labels_of(run_rows[runs] - first_row, starts[runs], lengths[runs], count, size)
         first_row, first_run = last_row, last_run
-
-
-def labels_of(masks: np.ndarray, layers: int) -> np.ndarray:
-    """K x H x W bool masks to labels H x W x layers: a layer each where there are as many, else numbered from 1."""
-    if len(masks) == layers:
-        return np.moveaxis(masks, 0, -1).astype(np.uint8)
-    numbers = np.arange(1, len(masks) + 1, dtype=np.uint16)[:, None, None]
-    return (masks * numbers).max(axis=0)[..., None]
 
 
 def _prepared_rows(job: Job, ids) -> np.ndarray:

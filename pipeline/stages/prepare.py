@@ -22,6 +22,7 @@ from pipeline.raw_files import RawFiles, listing_fingerprint
 from pipeline.store import atomic
 
 READS = ("download",)
+FORM = 2  # of the prepared files: another number has them made again
 
 
 def is_current(job: Job) -> bool:
@@ -38,7 +39,7 @@ def is_current(job: Job) -> bool:
 def inputs_of(competition: Competition, folder: Path) -> dict:
     """What the prepared data depends on: the raw files and the code that reads them."""
     code = Path(inspect.getsourcefile(competition.read)).read_text(encoding="utf-8")
-    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(code)}
+    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(code), "form": FORM}
 
 
 def run(job: Job, named: bool = False) -> None:
@@ -89,7 +90,8 @@ class _Writer:
     def __init__(self, competition: Competition, folder: Path):
         self.task = competition.task
         self.folder = folder
-        self.rows, self.doubts = [], []
+        self.rows, self.doubts, self.extra = [], [], []
+        self.class_pixels = np.zeros(len(competition.task.classes), np.int64)
         self.content = {kind: hashlib.sha256() for kind in ("train", "test", "truth")}
         self.first = None
         self.top, self.sums, self.squares, self.pixels = 0.0, 0.0, 0.0, 0
@@ -126,13 +128,15 @@ class _Writer:
             raise UserError(f"image {image.id} is {picture.shape[:2]} pixels, its labels are {labels.shape[:2]}")
         pictures.append(picture)
         content = self.content[image.part]
-        content.update(repr((image.id, image.group, picture.shape, picture.dtype.str)).encode())
+        kind = (image.kind,) if image.kind else ()
+        content.update(repr((image.id, image.group, *kind, picture.shape, picture.dtype.str)).encode())
         content.update(np.ascontiguousarray(picture))
         coverage = ""
         if image.part == "train":
             answers.append(labels)
             content.update(np.ascontiguousarray(labels))
             coverage = repr(self.task.coverage(labels))
+            self.class_pixels = self.class_pixels + self.task.counts(labels, labels)[:, 2]
             self._measure(picture)
             doubt = image.doubt(labels) if image.doubt else None
             if doubt:
@@ -142,7 +146,8 @@ class _Writer:
                 raise UserError(f"test image {image.id} has no truth, though others have; add it or remove all")
             truth.append(labels)
             self.content["truth"].update(np.ascontiguousarray(labels))
-        self.rows.append([image.id, image.part, image.group, *picture.shape[:2], coverage])
+        self.rows.append([image.id, image.part, image.group, image.kind, *picture.shape[:2], coverage])
+        self.extra.append(image.extra)
 
     def _measure(self, picture: np.ndarray) -> None:
         flat = picture.reshape(-1, picture.shape[2]).astype(np.float64)
@@ -152,11 +157,19 @@ class _Writer:
         self.pixels += len(flat)
 
     def _write_table(self) -> None:
-        sizes = np.array([row[3:5] for row in self.rows])
+        sizes = np.array([row[4:6] for row in self.rows])
         offsets = offsets_of(sizes[:, 0], sizes[:, 1], self.first.shape[2])
         rows = [[*row, offset] for row, offset in zip(self.rows, offsets, strict=True)]
-        header = ["id", "part", "group", "height", "width", "coverage", "offset"]
+        header = ["id", "part", "group", "kind", "height", "width", "coverage", "offset"]
         store.write_rows(self.folder / "images.csv", header, rows)
+        names = sorted({name for extra in self.extra for name in extra})
+        if names:
+            extra = [
+                [row[0], *(extra.get(name, "") for name in names)] for row, extra in zip(rows, self.extra, strict=True)
+            ]
+            store.write_rows(self.folder / "extra.csv", ["id", *names], extra)
+        else:
+            (self.folder / "extra.csv").unlink(missing_ok=True)
 
     def info(self, notes: list[str]) -> dict:
         train = [row for row in self.rows if row[1] == "train"]
@@ -176,7 +189,8 @@ class _Writer:
             "range": value_range,
             "mean": [float(value) for value in mean],
             "std": [float(value) for value in np.sqrt(np.maximum(variance, 1e-12))],
-            "empty": float(np.mean([float(row[5]) == 0 for row in train])),
+            "class_pixels": self.class_pixels.tolist(),
+            "empty": float(np.mean([float(row[6]) == 0 for row in train])),
             "notes": [*notes, *(f"{len(ids)} image(s): {doubt}: {shown(ids)}" for doubt, ids in kinds.items())],
         }
 

@@ -1,6 +1,6 @@
 """data/<c>/prepared/images.csv -> folds/<c>.csv: which fold holds each train image out.
 
-Stratified by coverage; images of one group (patient, drive) stay together where the competition has groups.
+Stratified by coverage and kind of picture; images of one group (patient, drive) stay together where the competition has groups.
 """
 
 import warnings
@@ -58,7 +58,7 @@ def _make(job: Job, path) -> None:
 
 
 def stratified(table, count: int) -> np.ndarray:
-    """A fold number 0..count-1 for each row of the images table (columns id, group, coverage).
+    """A fold number 0..count-1 for each row of the images table (columns id, group, kind, coverage).
 
     With groups there are at most as many folds as groups; without, as images.
     """
@@ -67,7 +67,7 @@ def stratified(table, count: int) -> np.ndarray:
     groups = table["group"].to_numpy()
     grouped = (groups != "").any()
     count = min(count, len(set(groups)) if grouped else len(table))
-    classes = _merged(coverage_class(table["coverage"].to_numpy(float)), count)
+    classes = _merged(_strata(table), count)
     if count < 2:
         return np.zeros(len(table), int)
     splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(count, shuffle=True, random_state=SEED)
@@ -78,6 +78,14 @@ def stratified(table, count: int) -> np.ndarray:
         for fold, (_, held_out) in enumerate(splitter.split(classes, classes, groups if grouped else None)):
             folds[held_out] = fold
     return folds
+
+
+def _strata(table) -> np.ndarray:
+    """A class for each image: its coverage, and where there are several kinds of pictures each kind's own."""
+    coverage = coverage_class(table["coverage"].to_numpy(float))
+    kinds = np.unique(table["kind"].to_numpy(str), return_inverse=True)[1]
+    # the least that is empty comes first in each kind, so that small classes join those of their own kind
+    return kinds * (coverage.max() + 1) + coverage
 
 
 def _merged(classes: np.ndarray, count: int) -> np.ndarray:

@@ -7,6 +7,7 @@ out-of-fold masks of the trained folds are written.
 import shutil
 import sys
 
+import cv2
 import numpy as np
 
 from pipeline import store, submission, trained, tuning
@@ -15,7 +16,6 @@ from pipeline.job import Job
 from pipeline.predictions import Predictions
 
 READS = ("tune", "predict")
-CHUNK = 512  # images encoded at once
 FAR_OFF = 0.15  # a difference in the share of empty masks that deserves a warning
 
 
@@ -76,34 +76,42 @@ def _copy_for_kaggle(job: Job) -> None:
 
 
 def _rows(job: Job, expected: submission.Expected, thresholds: list):
-    """The rows of the csv, encoded in chunks and decoded again to make sure."""
+    """The rows of the csv, image by image: averaged, decoded, encoded, and read back to make sure."""
     from tqdm import tqdm
 
     task, form = job.competition.task, job.competition.format
-    bar = tqdm(
-        _averaged(job, expected.ids),
-        total=len(expected.ids),
-        desc="submit",
-        unit="image",
-        disable=not sys.stderr.isatty(),
-        delay=1,
-    )
-    names, masks, counts = [], [], []
+    groups = dict(zip(job.prepared.table["id"], job.prepared.table["group"], strict=True))
+    items = ((groups[name], probabilities) for name, probabilities in _averaged(job, expected.ids))
+    quiet = not sys.stderr.isatty()
+    names = tqdm(expected.ids, desc="submit", unit="image", disable=quiet, delay=1)
+    pictures = _Pictures(job) if form.pictures else None
+    for name, labels in zip(names, task.decoded(items, thresholds), strict=True):
+        texts = task.texts(labels)
+        if not np.array_equal(_read_back(task, texts, labels.shape[:2]), labels):
+            raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
+        if pictures:
+            pictures.write(name, labels)
+        yield from submission.rows_of(name, texts, form, task.classes)
 
-    def flush():
-        texts = iter(_encoded(masks))
-        for name, count in zip(names, counts, strict=True):
-            yield from submission.rows_of(name, [next(texts) for _ in range(count)], form, task.classes)
-        names.clear(), masks.clear(), counts.clear()
 
-    for name, probabilities in bar:
-        found = task.masks(task.decode(probabilities, thresholds))
-        names.append(name)
-        counts.append(len(found))
-        masks.extend(found)
-        if len(masks) >= CHUNK:
-            yield from flush()
-    yield from flush()
+def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:
+    return task.labels_of(*rle.parse_many(texts), len(texts), shape)
+
+
+class _Pictures:
+    """The labels as PNGs, in the folder beside the csv that has its name."""
+
+    def __init__(self, job: Job):
+        self.folder = job.store.submission.with_suffix("")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        job.say(f"label pictures: {job.store.shown(self.folder)}/")
+
+    def write(self, name: str, labels: np.ndarray) -> None:
+        done, content = cv2.imencode(".png", labels)
+        if not done:
+            raise RuntimeError(f"OpenCV could not encode the labels of {name}")
+        with store.atomic(self.folder / f"{name}.png") as part:
+            part.write_bytes(content.tobytes())
 
 
 def _averaged(job: Job, ids: list[str]):
@@ -120,20 +128,6 @@ def _averaged(job: Job, ids: list[str]):
         count = len(answers)
         total = np.add.reduce(answers, dtype=np.uint32)
         yield image_id, ((2 * total + count) // (2 * count)).astype(np.uint8)
-
-
-def _encoded(masks: list[np.ndarray]) -> list[str]:
-    """Run lengths of masks of any sizes, each size in one pass; what was written is decoded and compared."""
-    texts: list[str] = [""] * len(masks)
-    for shape in {mask.shape for mask in masks}:
-        chosen = [i for i, mask in enumerate(masks) if mask.shape == shape]
-        stack = np.stack([masks[i] for i in chosen])
-        encoded = rle.encode_many(stack)
-        if not np.array_equal(rle.decode_many(*rle.parse_many(encoded), len(chosen), *shape), stack):
-            raise RuntimeError("run lengths did not decode to the mask they were made from")
-        for i, text in zip(chosen, encoded, strict=True):
-            texts[i] = text
-    return texts
 
 
 def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:

@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 
 from pipeline import recipe as recipes
-from pipeline import store, trained
+from pipeline import answers, store, trained, tuning
 from pipeline.errors import UserError
 from pipeline.job import Job
-from pipeline.predictions import Predictions
-from pipeline.tasks.scoring import image_scores
+from pipeline.tasks import scoring
 from pipeline.training import backend
 
 READS = ("split",)
@@ -72,13 +71,15 @@ def _train(job: Job, fold) -> None:
 
 
 def _scores(job: Job, plan) -> list[str]:
-    task, labels, lines = job.competition.task, job.prepared.labels, []
+    task, metric, groups = job.competition.task, job.competition.metric, job.prepared.groups(plan.held_out)
+    lines = []
     for name, title in (("valid_no_tta", "without flips"), ("valid", "averaged over flips")):
-        answers = Predictions(plan.folder, name, task.outputs, index="valid")
-        pairs = ((task.decode(answers[i], task.plain_thresholds()), labels[row]) for i, row in enumerate(plan.held_out))
-        score = image_scores(job.competition.metric, pairs).mean()
-        lines.append(f"out-of-fold score at threshold .5, {title}: {score:.4f}")
-    return lines
+        items = answers.items(job, [plan.number], name)
+        tally = scoring.count(metric, task, items, task.plain_thresholds(), groups)
+        lines.append(f"out-of-fold score at threshold .5, {title}: {tally.score():.4f}")
+    coverage = job.prepared.table["coverage"].to_numpy(float)[plan.held_out]
+    warning = tuning.collapsed(metric.is_empty(tally.statistics), coverage)
+    return [*lines, *([f"warning: {warning}"] if warning else [])]
 
 
 def _save_recipe(job: Job) -> None:

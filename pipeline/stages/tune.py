@@ -7,9 +7,9 @@ import inspect
 
 import numpy as np
 
-from pipeline import store, tuning
+from pipeline import answers, store, tuning
 from pipeline.job import Job
-from pipeline.predictions import Predictions
+from pipeline.tasks import scoring
 
 READS = ("train",)
 
@@ -25,13 +25,20 @@ def is_current(job: Job) -> bool:
 def inputs_of(job: Job) -> dict:
     """The predictions of the trained folds, and the labels they are scored on."""
     files = {f"fold{fold}": store.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
-    metric = job.competition.metric
     return {
         "prepared": job.prepared.fingerprint("train"),
         "folds": job.fold_table.fingerprint(),
-        "metric": store.text_hash(metric.name, inspect.getsource(metric.formula)),
+        "metric": store.text_hash(*_rules(job.competition)),
         **files,
     }
+
+
+def _rules(competition) -> list[str]:
+    """The source of what scores and decodes: another formula is another score."""
+    task, metric = competition.task, competition.metric
+    functions = [value for value in vars(metric).values() if callable(value)]
+    parts = [*type(task).__mro__[:-1], type(metric), *functions, *competition.also.values()]
+    return [metric.name, repr(task), *(inspect.getsource(part) for part in parts)]
 
 
 def held_out_folds(job: Job) -> list[int]:
@@ -54,53 +61,54 @@ def run(job: Job, named: bool = False) -> None:
     if len(folds) < job.fold_table.count:
         job.say(f"tuned on the trained folds {', '.join(map(str, folds))} of {job.fold_table.count}")
     data = out_of_fold(job, folds)
-    content, scores = tuning.tuned(data, task.classes, metric.name)
-    _write_pictures(job, data, scores)
+    content, tally = tuning.tuned(data, task)
+    _write_pictures(job, data, tally)
     _write(job, content)
     for line in tuning.table(content):
         job.say(line)
+    warning = tuning.collapsed(metric.is_empty(tally.statistics), data.coverage)
+    if warning:
+        job.say(f"warning: {warning}")
 
 
 def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
-    """Reads the predictions of these folds once. Raises UserError when they are of other images than the folds'."""
+    """Reads the predictions of these folds. Raises UserError when they are of other images than the folds'."""
     table = job.prepared.table
     rows = np.concatenate([job.fold_table.held_out(fold) for fold in folds])
     groups = job.prepared.groups(rows)
+    task, metric = job.competition.task, job.competition.metric
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
+
+    def unflipped(rules):
+        return scoring.count(metric, task, answers.items(job, folds, "valid_no_tta"), rules, groups)
+
     return tuning.OutOfFold(
         ids=table["id"].iloc[rows].tolist(),
         coverage=table["coverage"].to_numpy(float)[rows],
-        folds=np.concatenate([np.full(len(job.fold_table.held_out(fold)), fold) for fold in folds]),
-        sweeps=_sweeps(job, folds, "valid", groups),
-        sweeps_plain=_sweeps(job, folds, "valid_no_tta", groups) if plain_kept else None,
+        folds=np.repeat(folds, [len(job.fold_table.held_out(fold)) for fold in folds]),
+        search=task.search(metric, answers.items(job, folds, "valid"), groups),
+        unflipped=unflipped if plain_kept else None,
+        metric=metric,
         groups=groups,
+        also={name: _also(job, folds, formula) for name, formula in job.competition.also.items()},
     )
 
 
-def _sweeps(job: Job, folds: list[int], name: str, groups: np.ndarray | None) -> list:
-    def pairs():
-        table, labels = job.prepared.table, job.prepared.labels
-        for fold in folds:
-            rows = job.fold_table.held_out(fold)
-            answers = Predictions(job.store.fold(fold), name, job.competition.task.outputs, index="valid")
-            chosen = table.iloc[rows]
-            answers.check(chosen["id"].tolist(), chosen["height"], chosen["width"])
-            for i, row in enumerate(rows):
-                yield answers[i], labels[row]
-
-    return job.competition.task.sweeps(job.competition.metric, pairs(), groups)
+def _also(job: Job, folds: list[int], formula) -> np.ndarray:
+    """A further score of each held-out image, from its probabilities."""
+    found = [formula(probabilities, labels) for _, probabilities, labels in answers.items(job, folds, "valid")]
+    return np.array(found, float)
 
 
-def _write_pictures(job: Job, data: tuning.OutOfFold, scores: np.ndarray) -> None:
-    """What the report draws: the threshold curve and surface of each class, and every image's score."""
-    everything = np.arange(len(scores))
-    arrays = {"ids": np.array(data.ids), "folds": data.folds, "scores": scores, "coverage": data.coverage}
-    for i, sweep in enumerate(data.sweeps):
-        arrays |= {
-            f"curve{i}": sweep.curve(everything),
-            f"surface{i}": sweep.surface(everything),
-            f"areas{i}": sweep.areas,
-        }
+def _write_pictures(job: Job, data: tuning.OutOfFold, tally) -> None:
+    """What the report draws: what the search saw, and every image's score."""
+    arrays = {
+        "ids": np.array(data.ids),
+        "folds": data.folds,
+        "scores": tally.image_scores(),
+        "coverage": data.coverage,
+        **data.search.pictures(np.arange(len(data.ids))),
+    }
     with store.atomic(job.store.tuning) as part, part.open("wb") as file:
         np.savez(file, **arrays)
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.imaging.metrics import CountMetric, standard_error
+from pipeline.imaging.metrics import CountMetric, each_image, standard_error
+from pipeline.imaging.plateau import farthest_inside
+from pipeline.tasks.candidates import Candidates, surface
 from pipeline.tasks.thresholds import Thresholds, level
 
 LEVELS = np.arange(1, 256)  # of the plain threshold
@@ -29,6 +31,12 @@ class LevelCounts:
     intersection: np.ndarray
     truth: np.ndarray
     pixels: np.ndarray
+
+    def under(self, thresholds: Thresholds) -> np.ndarray:
+        """(intersection, predicted, truth) of every image under a rule of top, min_area and bottom: n x 3."""
+        keeps = self.area[:, level(thresholds.top)] >= thresholds.min_area
+        bottom = level(thresholds.bottom)
+        return np.stack([self.intersection[:, bottom] * keeps, self.area[:, bottom] * keeps, self.truth], axis=-1)
 
 
 def count_levels(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> LevelCounts:
@@ -66,10 +74,9 @@ class Sweep:
         keeps = self.counts.area[:, level(thresholds.top)] >= thresholds.min_area
         return np.where(keeps, self.kept[:, level(thresholds.bottom)], self.emptied)
 
-    def emptied_by(self, thresholds: Thresholds) -> np.ndarray:
-        """Whether the rule decodes each image to nothing."""
-        area = self.counts.area
-        return (area[:, level(thresholds.top)] < thresholds.min_area) | (area[:, level(thresholds.bottom)] == 0)
+    def statistics(self, thresholds: Thresholds) -> np.ndarray:
+        """(intersection, predicted, truth) of every image under such a rule: n x 3."""
+        return self.counts.under(thresholds)
 
     def choose(self, rows: np.ndarray) -> Thresholds:
         """The rule for these images: the plain threshold unless the richer one gains more than a standard error."""
@@ -109,9 +116,11 @@ class Sweep:
         """The mean score at every plain level 1..255, for pictures."""
         return self.kept[np.ix_(rows, LEVELS)].mean(axis=0)
 
-    def surface(self, rows: np.ndarray) -> np.ndarray:
-        """The mean score over GRID x areas at the best bottom for each, for pictures."""
-        return self._moments(rows)[0].max(axis=2)
+    def pictures(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """For the report: the mean score over GRID x areas at the best bottom for each, and the plain curve."""
+        means = self._moments(rows)[0].max(axis=2)
+        x, y = ("top", "top threshold", GRID / 255), ("min_area", "minimum area, pixels", self.areas)
+        return {**surface(means, x, y), "curve": self.curve(rows)}
 
     def _clustering(self, scores: np.ndarray, rows: np.ndarray) -> float:
         """By how much groups enlarge a standard error, measured on one rule's scores and taken for all."""
@@ -137,14 +146,58 @@ class Sweep:
         return means, squares, keeps
 
 
-def farthest_inside(plateau: np.ndarray, means: np.ndarray):
-    """The index of the plateau's point that is farthest from its edge; of several, the one with the best mean.
+class PerClass:
+    """The search where each class has a rule of its own and the score is a mean over classes.
 
-    Beyond the grid nothing is known, so the grid's edge is an edge.
+    Args:
+        searches: one per class: a `Sweep`, or `Candidates` of that class alone.
     """
-    from scipy import ndimage
 
-    depth = ndimage.distance_transform_edt(np.pad(plateau, 1))[(slice(1, -1),) * plateau.ndim]
-    deepest = depth >= depth.max() - 1e-9
-    index = np.unravel_index(np.where(deepest, means, -np.inf).argmax(), means.shape)
-    return index if plateau.ndim > 1 else index[0]
+    def __init__(self, searches: list):
+        self.searches = searches
+
+    def choose(self, rows: np.ndarray) -> list[Thresholds]:
+        """One rule per class."""
+        return [search.choose(rows) for search in self.searches]
+
+    def statistics(self, rules: list[Thresholds]) -> np.ndarray:
+        """n x classes x 3."""
+        return np.stack([s.statistics(rule) for s, rule in zip(self.searches, rules, strict=True)], axis=1)
+
+    def pictures(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Those of every class, its number behind the name."""
+        found = enumerate(search.pictures(rows) for search in self.searches)
+        return {f"{name}{k}": array for k, pictures in found for name, array in pictures.items()}
+
+
+class OneClass(Candidates):
+    """A class that is not scored image by image: plain thresholds and minimum areas, tried one by one.
+
+    Args: counts: of the images; metric, groups: see `Candidates`.
+    """
+
+    def __init__(self, counts: LevelCounts, metric: CountMetric, groups=None):
+        self.counts = counts
+        largest = max(2, LARGEST_AREA * float(np.median(counts.pixels)))
+        areas = np.unique([0, *np.geomspace(4, max(4, largest), 7).round().astype(int)])
+        levels = [level / 255 for level in sorted({*range(13, 250, 8), 128})]
+        rules = [Thresholds(value, int(area), value) for value in levels for area in areas]
+        rules = [[Thresholds() if rule.bottom == 128 / 255 and not rule.min_area else rule] for rule in rules]
+        statistics = np.stack([counts.under(rule[0])[:, None] for rule in rules])
+        axes = ("bottom", "threshold", levels), ("min_area", "minimum area, pixels", areas)
+        super().__init__(rules, statistics, metric, groups, (len(levels), len(areas)), axes)
+
+    def choose(self, rows: np.ndarray) -> Thresholds:
+        return super().choose(rows)[0]
+
+    def statistics(self, thresholds: Thresholds) -> np.ndarray:
+        """n x 3."""
+        return self.counts.under(thresholds)
+
+    def pictures(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {name.removesuffix("0"): array for name, array in super().pictures(rows).items()}
+
+
+def search_class(counts: LevelCounts, metric: CountMetric, groups=None):
+    """The exact sweep where every image is scored alone; elsewhere the rules are tried one by one."""
+    return (Sweep if metric.unit is each_image else OneClass)(counts, metric, groups)

@@ -53,6 +53,14 @@ def _cell(position, length: int):
     return ops.cast(before, "int32"), (folded - before)[..., None]
 
 
+def turned_hue(image, angle):
+    """Colours turned around the grey axis: B x H x W x 3, by B x 1 x 1 radians (Rodrigues' formula); grey stays."""
+    cos, sin = ops.cos(angle)[..., None], ops.sin(angle)[..., None] / math.sqrt(3)
+    red, green, blue = image[..., 0:1], image[..., 1:2], image[..., 2:3]
+    across = ops.concatenate([blue - green, red - blue, green - red], axis=3)
+    return cos * image + (1 - cos) * ops.mean(image, axis=3, keepdims=True) + sin * across
+
+
 class Augment:
     """Random moves and values for a batch, drawn from a seed generator that the epoch sets.
 
@@ -90,9 +98,10 @@ class Augment:
         return grid + self._bend(batch, shape) if self.recipe.elastic else grid
 
     def values(self, image):
-        """Gamma, contrast, brightness and noise of B x h x w x C values in 0..1."""
+        """Colours, gamma, contrast, brightness and noise of B x h x w x C values in 0..1."""
         recipe = self.recipe
         batch = image.shape[0]
+        image = self.colours(image)
         if recipe.gamma:
             image = ops.power(ops.clip(image, 1e-4, 1), ops.exp(self._value(batch, math.log1p(recipe.gamma))))
         if recipe.contrast:
@@ -103,6 +112,23 @@ class Augment:
         if recipe.noise:
             image = image + keras.random.normal(image.shape, stddev=recipe.noise, seed=self.seed_generator)
         return image
+
+    def colours(self, image):
+        """Turned in hue, made grey, made negative; each only for a share of the images."""
+        recipe, batch = self.recipe, image.shape[0]
+        if recipe.hue and image.shape[3] == 3:
+            image = turned_hue(image, self._uniform(batch, math.radians(recipe.hue)))
+        if recipe.to_grey:
+            grey = ops.mean(image, axis=3, keepdims=True)
+            image = image + self._chance(batch, recipe.to_grey) * (grey - image)
+        if recipe.invert:
+            image = image + self._chance(batch, recipe.invert) * (1 - 2 * image)
+        return image
+
+    def _chance(self, batch, share: float):
+        """1 for this share of the images, otherwise 0: B x 1 x 1 x 1."""
+        drawn = keras.random.uniform((batch, 1, 1, 1), seed=self.seed_generator)
+        return ops.cast(drawn < share, "float32")
 
     def _matrix(self, batch, square: bool):
         """Rotation, shear and zoom, then flips and turns: from the result's centre to the source's."""

@@ -19,15 +19,15 @@ from pipeline.imaging.flips import IDENTITY, SYMMETRIES
 from pipeline.imaging.sizes import network_shape
 from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
-from pipeline.recipe import Recipe
-from pipeline.tasks.scoring import image_scores
-from pipeline.training import checkpoint, hardware
+from pipeline.recipe import Recipe, option
+from pipeline.tasks import scoring
+from pipeline.training import checkpoint, hardware, losses
 from pipeline.training.batches import Batches
 from pipeline.training.learner import Learner
 from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
 
-HISTORY = ["epoch", "loss", "iou", "learning_rate", "score", "seconds"]
+HISTORY = ["epoch", "loss", "iou", "accuracy", "learning_rate", "score", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,21 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network)
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
-    """Trains until the last epoch, then writes `model.weights.h5`: the moving average of the weights."""
+    """Trains until the last epoch, then writes `model.weights.h5`: the moving average of the weights.
+
+    Raises UserError when the recipe does not fit the competition.
+    """
+    check_loss(recipe, competition)
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
-    network = network_for(recipe, competition, prepared.info)
-    batches = Batches(
-        prepared,
-        plan.learnt,
-        competition.task,
-        _training_shape(prepared, recipe),
-        recipe.fit,
-        recipe.batch_size,
-        recipe.steps,
-        fold_seed,
-    )
-    learner = _learner(network, recipe, competition, prepared, batches)
+    view = prepared.view(recipe.neighbours)
+    network = network_for(recipe, competition, view.info)
+    shape = training_shape(prepared, recipe)
+    batches = Batches(prepared, view.images, plan.learnt, competition.task, shape, recipe, fold_seed)
+    learner = _learner(network, recipe, competition, view.info, batches)
     first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
     history = _read_history(plan.folder / "history.csv")[:first_epoch]
-    scorer = network_for(recipe, competition, prepared.info)
+    scorer = network_for(recipe, competition, view.info)
     epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, history)
     name = "all" if plan.number < 0 else plan.number
     progress = Progress(f"fold {name}", recipe.epochs, first_epoch, batches.steps, history)
@@ -113,12 +110,13 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
-    network = network_for(recipe, competition, prepared.info)
+    view = prepared.view(recipe.neighbours)
+    network = network_for(recipe, competition, view.info)
     load_weights(network, folder / "model.weights.h5")
-    predictor = predictor_for(recipe, competition, prepared.info, network)
+    predictor = predictor_for(recipe, competition, view.info, network)
     flips = SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
-        for row, plain, averaged in predictor.predict(prepared.images, rows, flips):
+        for row, plain, averaged in predictor.predict(view.images, rows, flips):
             writer.add(prepared.table["id"].iat[row], plain, averaged)
 
 
@@ -131,23 +129,44 @@ def load_weights(network, path: Path) -> None:
         raise UserError(f"{path} holds no weights for this network ({line}); train the fold with --again") from error
 
 
-def _training_shape(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
-    """The one shape of all training batches: that of the largest image."""
+def check_loss(recipe: Recipe, competition: Competition) -> None:
+    """Raises UserError when the recipe's loss is none for this kind of answer."""
+    known = competition.task.losses
+    for name, loss in (("loss", recipe.loss), ("late_loss", recipe.late_loss)):
+        wrong = [part for part in loss.split("+") if part and part not in known]
+        if wrong:
+            raise UserError(
+                f"{option(name)} {loss} is no loss for {competition.name}: its kind of answer learns by sums of "
+                f"{', '.join(known)}"
+            )
+    if recipe.class_balance and "ce" not in f"{recipe.loss}+{recipe.late_loss}".split("+"):
+        raise UserError("--class-balance is of the loss ce, which this recipe does not use")
+
+
+def training_shape(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
+    """The one shape of all training batches: that of the largest image, or with a crop its window.
+
+    A window is larger than the crop by what zooming out may show of it.
+    """
+    if recipe.crop:
+        side = math.ceil(recipe.crop * (1 + recipe.scale))
+        return side, side
     table = prepared.table.iloc[prepared.train]
     multiple = models.named(recipe.model).multiple(recipe)
     return network_shape(int(table["height"].max()), int(table["width"].max()), recipe.size, recipe.fit, multiple)
 
 
-def _learner(network, recipe, competition, prepared, batches: Batches) -> Learner:
-    shape = (recipe.batch_size, *batches.shape, prepared.info["channels"])
-    task = competition.task
-    learner = Learner(network, recipe, shape, prepared.info["range"], task.outputs, competition.symmetry, task.blends)
+def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches) -> Learner:
+    shape = (recipe.batch_size, *batches.shape, info["channels"])
+    weights = losses.balance(info.get("class_pixels", []), recipe.class_balance)
+    learner = Learner(network, recipe, shape, info["range"], competition.task, competition.symmetry, weights)
     total = recipe.epochs * batches.steps
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 100,
         warmup_target=recipe.learning_rate,
         warmup_steps=max(1, round(recipe.warmup * total)),
         decay_steps=max(1, total - round(recipe.warmup * total)),
+        alpha=1.0 if recipe.schedule == "constant" else 0.0,
     )
     optimizer = keras.optimizers.AdamW(
         schedule,
@@ -171,7 +190,8 @@ class _EpochEnd(keras.callbacks.Callback):
         super().__init__()
         self.plan, self.prepared, self.competition, self.recipe = plan, prepared, competition, recipe
         self.scorer, self.history = scorer, history
-        self.predictor = predictor_for(recipe, competition, prepared.info, scorer)
+        self.view = prepared.view(recipe.neighbours)
+        self.predictor = predictor_for(recipe, competition, self.view.info, scorer)
         self.late_from = math.ceil(recipe.epochs * (1 - recipe.late_share)) if recipe.late_loss else recipe.epochs
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -187,22 +207,25 @@ class _EpochEnd(keras.callbacks.Callback):
                 "epoch": epoch + 1,
                 "loss": float(logs["loss"]),
                 "iou": float(logs["iou"]),
+                "accuracy": float(logs["accuracy"]),
                 "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 "score": score,
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
-        rows = [[row[name] for name in HISTORY] for row in self.history]
+        rows = [[row.get(name) for name in HISTORY] for row in self.history]
         store.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
         checkpoint.save(self.plan.folder / "checkpoint.npz", self.model, epoch + 1, self.plan.inputs)
 
     def _score(self) -> float:
         """The held-out score at threshold .5 of the averaged weights, without flips."""
         self.scorer.set_weights(checkpoint.averaged_weights(self.model))
-        task, thresholds = self.competition.task, self.competition.task.plain_thresholds()
-        answers = self.predictor.predict(self.prepared.images, self.plan.held_out, (IDENTITY,))
-        pairs = ((task.decode(plain, thresholds), self.prepared.labels[row]) for row, plain, _ in answers)
-        return float(image_scores(self.competition.metric, pairs).mean())
+        task, rows = self.competition.task, self.plan.held_out
+        groups = self.prepared.table["group"].to_numpy()
+        answers = self.predictor.predict(self.view.images, rows, (IDENTITY,))
+        items = ((groups[row], plain, self.prepared.labels[row]) for row, plain, _ in answers)
+        metric, thresholds = self.competition.metric, task.plain_thresholds()
+        return scoring.count(metric, task, items, thresholds, self.prepared.groups(rows)).score()
 
 
 def _read_history(path: Path) -> list[dict]:

@@ -1,5 +1,9 @@
 """Losses of logits against targets, one name each; all B x H x W x K, logits any float, targets 0..1."""
 
+import functools
+
+import keras
+import numpy as np
 from keras import ops
 
 
@@ -8,16 +12,31 @@ def bce(logits, target):
     return ops.mean(ops.maximum(logits, 0) - logits * target + ops.log1p(ops.exp(-ops.abs(logits))))
 
 
-def dice(logits, target):
+def ce(logits, target, weights=None):
+    """Cross-entropy of exclusive classes, a mean over pixels; where the target is all 0 (void) nothing is learnt.
+
+    `weights`, K numbers, says how much a pixel of each class counts.
+    """
+    counted = target if weights is None else target * ops.convert_to_tensor(weights, "float32")
+    return -ops.sum(counted * ops.log_softmax(logits, axis=-1)) / ops.maximum(ops.sum(counted), 1.0)
+
+
+def dice(logits, target, activation=keras.activations.sigmoid):
     """1 - Dice of the whole batch, per class (V-Net: Milletari et al. 2016, arXiv:1606.04797).
 
     Over the batch, because the Dice of an image without any truth is all or nothing.
     """
-    probability = ops.sigmoid(logits)
+    probability = activation(logits)
     axes = (0, 1, 2)
     both = ops.sum(probability * target, axis=axes)
     total = ops.sum(probability, axis=axes) + ops.sum(target, axis=axes)
     return ops.mean(1 - (2 * both + 1) / (total + 1))
+
+
+def softmax_dice(logits, target):
+    """`dice` of exclusive classes, void left out."""
+    known = ops.sum(target, axis=-1, keepdims=True)
+    return dice(logits, target, lambda values: ops.softmax(values, axis=-1) * known)
 
 
 def lovasz(logits, target):
@@ -40,11 +59,22 @@ def lovasz(logits, target):
     return ops.mean(ops.sum(ops.relu(errors) * growth, axis=1))
 
 
-def named(name: str):
-    """The loss called `name`; a `+` adds two."""
-    parts = [{"bce": bce, "dice": dice, "lovasz": lovasz}[part] for part in name.split("+")]
+def named(name: str, activation: str = "sigmoid", weights=None):
+    """The loss called `name`; a `+` adds two. `activation`: the task's; `weights`: of the classes, for `ce`."""
+    known = {"bce": bce, "lovasz": lovasz, "ce": functools.partial(ce, weights=weights)}
+    known["dice"] = softmax_dice if activation == "softmax" else dice
+    parts = [known[part] for part in name.split("+")]
 
     def total(logits, target):
         return sum(part(logits, target) for part in parts)
 
     return total
+
+
+def balance(pixels: list[int], power: float) -> list[float] | None:
+    """The weight of each class from its pixels: (median share / share)^power (SegNet's median frequency balancing:
+    Badrinarayanan et al. 2015, arXiv:1511.00561). None with a power of 0."""
+    if not power:
+        return None
+    shares = np.maximum(np.asarray(pixels, float), 1)
+    return ((np.median(shares) / shares) ** power).tolist()

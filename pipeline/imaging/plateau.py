@@ -1,0 +1,23 @@
+"""The middle of a plateau: where a choice is safest."""
+
+import numpy as np
+
+
+def farthest_inside(plateau: np.ndarray, means: np.ndarray):
+    """The index of the plateau's point that is farthest from its edge; of several, the one with the best mean.
+
+    Args:
+        plateau: bool, any number of axes; means: of the same shape.
+    Returns: a tuple, or with one axis a number. Beyond the grid nothing is known, so the grid's edge is an edge; an
+        axis of a single value has none.
+    """
+    from scipy import ndimage
+
+    width = [(1, 1) if length > 1 else (0, 0) for length in plateau.shape]
+    inner = tuple(slice(1, -1) if length > 1 else slice(None) for length in plateau.shape)
+    padded = np.pad(plateau, width)
+    # with nowhere an edge, every point is as safe
+    depth = ndimage.distance_transform_edt(padded)[inner] if not padded.all() else np.ones(plateau.shape)
+    deepest = depth >= depth.max() - 1e-9
+    index = np.unravel_index(np.where(deepest & plateau, means, -np.inf).argmax(), means.shape)
+    return index if plateau.ndim > 1 else index[0]

@@ -1,0 +1,105 @@
+"""What every kind of answer must be able to do: the one place where problems differ."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from pipeline.imaging import rle
+from pipeline.tasks.thresholds import Thresholds
+
+# (group, what belongs to one image …): images of a group follow each other
+Items = Iterable[tuple]
+
+
+class Task:
+    """A kind of answer. Subclasses are frozen dataclasses and fill in what is declared here.
+
+    A target has the units of stored probabilities, so `decode(target(labels))` gives the labels back.
+
+    Attributes:
+        classes: their names.
+        layers: of the labels. outputs: channels of the network's answer.
+        activation: from logits to probabilities, `sigmoid` (each channel alone) or `softmax` (one of them).
+        losses: the parts of a loss that fit the activation (see `training.losses`).
+        blends: whether a target may be interpolated, because it is a share of something in a pixel.
+        void: the label that is neither learnt nor scored, or None.
+        needs_groups: whether an image is decoded together with its group.
+        colours: RGB of each class, where pictures are painted instead of outlined; else empty.
+    """
+
+    classes: tuple[str, ...]
+    layers: int
+    outputs: int
+    activation = "sigmoid"
+    losses: tuple[str, ...] = ("bce", "dice", "lovasz")
+    blends = True
+    void: int | None = None
+    needs_groups = False
+    colours: tuple[tuple[int, int, int], ...] = ()
+
+    def target(self, labels: np.ndarray) -> np.ndarray:
+        """What the network learns: H x W x layers labels to H x W x outputs uint8, 0 to 255."""
+        raise NotImplementedError
+
+    def decode(self, probabilities: np.ndarray, thresholds: list[Thresholds]) -> np.ndarray:
+        """H x W x outputs uint8 probabilities to H x W x layers labels; one rule per class."""
+        raise NotImplementedError
+
+    def search(self, metric, items: Items, groups=None):
+        """The search for the best thresholds, from (group, probabilities, labels) of each image.
+
+        Returns: an object with `choose(rows)`, `statistics(rules)` and `pictures(rows)`, like `candidates.Candidates`.
+        """
+        raise NotImplementedError
+
+    def decoded(self, items: Items, thresholds: list[Thresholds]) -> Iterator[np.ndarray]:
+        """The labels of each (group, probabilities), in order."""
+        for _, probabilities in items:
+            yield self.decode(probabilities, thresholds)
+
+    def plain_thresholds(self) -> list[Thresholds]:
+        """What is used where nothing could be tuned: .5 everywhere."""
+        return [Thresholds() for _ in self.classes]
+
+    def in_words(self, rule: Thresholds) -> str:
+        """What a rule does, for people."""
+        text = f"The pixels from {rule.bottom:.3f}"
+        if rule.min_area:
+            text = f"Empty if fewer than {rule.min_area} pixels reach {rule.top:.3f}; otherwise t{text[1:]}"
+        if rule.min_component:
+            text += f", without connected parts smaller than {rule.min_component} pixels"
+        return f"{text}."
+
+    def masks(self, labels: np.ndarray) -> Iterator[np.ndarray]:
+        """The H x W bool mask of each class."""
+        for layer in range(self.layers):
+            yield labels[..., layer] != 0
+
+    def counts(self, decoded: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Pixels in (intersection, predicted, truth) of each class: classes x 3, int64; what is void is left out."""
+        found, truth = decoded != 0, labels != 0
+        return np.stack([(found & truth).sum((0, 1)), found.sum((0, 1)), truth.sum((0, 1))], axis=-1)
+
+    def wrong(self, decoded: np.ndarray, labels: np.ndarray) -> float:
+        """The share of the pixels that are wrong, 0..1."""
+        return float(np.mean((decoded != 0) != (labels != 0)))
+
+    def coverage(self, labels: np.ndarray) -> float:
+        """The share of the image that is not empty, 0..1."""
+        return float(np.count_nonzero(labels)) / labels.size
+
+    def texts(self, labels: np.ndarray) -> list[str]:
+        """The run lengths of an image's rows in a submission: one per class."""
+        return rle.encode_many(np.stack(list(self.masks(labels))))
+
+    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
+        """The inverse of `texts`: the labels, H x W x layers, from the checked runs of an image's `count` rows."""
+        masks = rle.decode_many(rows, starts, lengths, count, *shape)
+        return np.moveaxis(masks, 0, -1).astype(np.uint8)
+
+
+def together(items: Items) -> Iterator[list[tuple]]:
+    """The items of each group that follow each other, without the group; an item with a blank group is alone."""
+    for key, members in itertools.groupby(enumerate(items), lambda pair: pair[1][0] or pair[0]):
+        yield [item[1:] for _, item in members]
