@@ -19,6 +19,7 @@ from pipeline import submission
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
 from pipeline.tasks.binary import Binary
+from pipeline.tasks.scoring import Tally
 
 SIDE = 101
 ROOT = Path(__file__).parents[1]
@@ -57,10 +58,10 @@ def encode_and_validate(masks: np.ndarray) -> int:
 
 def search(answers: np.ndarray, labels: np.ndarray) -> float:
     metric = CountMetric("TGS", precision_over_iou)
-    pairs = ((answer[..., None], label[..., None]) for answer, label in zip(answers, labels, strict=True))
-    (sweep,) = Binary(("salt",)).sweeps(metric, pairs)
-    rows = np.arange(len(answers))
-    return float(sweep.scores(sweep.choose(rows)).mean())
+    items = (("", answer[..., None], label[..., None]) for answer, label in zip(answers, labels, strict=True))
+    found = Binary(("salt",)).search(metric, items)
+    rule = found.choose(np.arange(len(answers)))
+    return Tally(metric, found.statistics(rule)).score()
 
 
 def kernel_search(answers: np.ndarray, labels: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """Tiny runs made by hand, without training: prepared data, folds, predictions, and the pages of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,35 +14,10 @@ from pipeline.stages import predict, prepare, report
 from pipeline.store import Store
 from pipeline.submission import Format
 from pipeline.tasks.binary import Binary
-from pipeline.tasks.search import Sweep, count_levels
-from pipeline.tasks.thresholds import Thresholds
+from pipeline.tasks.multilabel import MultiLabel
 
+LAYERS = MultiLabel(("a", "b"))
 SIDE, FOLDS, HISTORY = 24, 3, ["epoch", "loss", "iou", "learning_rate", "score", "seconds"]
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Two classes that may overlap, each with a layer and a channel of its own."""
-
-    classes: tuple = ("a", "b")
-    layers = outputs = 2
-
-    def decode(self, probabilities, thresholds, scores=None):
-        planes = [rule.mask(probabilities[..., k]) for k, rule in enumerate(thresholds)]
-        return np.stack(planes, axis=-1).astype(np.uint8)
-
-    def masks(self, labels):
-        return np.moveaxis(labels != 0, -1, 0)
-
-    def coverage(self, labels):
-        return float((labels != 0).any(axis=-1).mean())
-
-    def plain_thresholds(self):
-        return [Thresholds(), Thresholds()]
-
-    def sweeps(self, metric, pairs, groups=None):
-        pairs = list(pairs)
-        return [Sweep(count_levels((p[..., k], t[..., k]) for p, t in pairs), metric, groups) for k in range(2)]
 
 
 def square(rows: int, columns: int = 16, layers: int = 1) -> np.ndarray:

@@ -17,7 +17,7 @@ from pipeline.stages.split import stratified
 
 def images(coverage, groups=None):
     ids = [f"{i:05d}" for i in range(len(coverage))]
-    return pandas.DataFrame({"id": ids, "group": groups or [""] * len(ids), "coverage": list(coverage)})
+    return pandas.DataFrame({"id": ids, "group": groups or [""] * len(ids), "kind": "", "coverage": list(coverage)})
 
 
 def random_images(count, empties=0.39, seed=0):
@@ -221,3 +221,12 @@ def test_a_fold_number_out_of_all_proportion_is_refused_without_counting_up_to_i
 def test_a_table_that_is_not_there_is_asked_for(tmp_path):
     with pytest.raises(UserError, match=r"tgs\.csv does not exist; run the stage 'split'"):
         fold_table.read(tmp_path / "tgs.csv", PREPARED)
+
+
+def test_every_kind_of_picture_is_spread_over_the_folds():
+    table = images(np.tile([0.0, 0.1, 0.5], 40))
+    table["kind"] = ["dark"] * 90 + ["bright"] * 30
+    folds = stratified(table, 5)
+    for kind in ("dark", "bright"):
+        counts = np.bincount(folds[table["kind"] == kind], minlength=5)
+        assert counts.max() - counts.min() <= 3 and counts.min() > 0

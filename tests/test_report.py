@@ -7,12 +7,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from report_runs import FOLDS, SIDE, Layers, answer_test, competition, hold_out, job_of, page_of, square
+from report_runs import FOLDS, LAYERS, SIDE, answer_test, competition, hold_out, job_of, page_of, square
 
 from pipeline import store
 from pipeline.reporting import charts, facts, gallery, reproduce, submitted
 from pipeline.stages import report, submit, tune
 from pipeline.submission import Format
+from pipeline.tasks.multiclass import MultiClass
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_page_shows_the_scores_of_thresholds_json(whole):
         assert f"{content[key]:.4f}" in page, key
     found = facts.gather(job)
     assert found.held_out.scores.mean() == pytest.approx(content["oof"], abs=1e-12)
-    assert found.held_out.plain.mean() == pytest.approx(content["oof_no_tta"], abs=1e-12)
+    assert found.held_out.unflipped.score() == pytest.approx(content["oof_no_tta"], abs=1e-12)
     assert len(found.pictures) > 0 and "minimum area, pixels" in page
 
 
@@ -103,7 +104,7 @@ def test_thresholds_made_by_hand_are_scored_anew(tmp_path):
     content = {"classes": ["salt"], "thresholds": [{"top": 0.7, "bottom": 0.7}]}
     store.write_json(job.store.thresholds, content)
     page = page_of(job)
-    assert "made or edited by hand" in page and '<div class="number">1.000 ' in page
+    assert "made or edited by hand" in page and '<div class="number">1.000<' in page
     assert "has a history.csv" in page and "without environment.json" in page
     assert "tuning.npz" in page and "valid_no_tta.npy" in page
     assert "There is no submissions/tiny-mine.csv" in page
@@ -132,7 +133,7 @@ def test_without_a_test_part_the_submission_is_out_of_fold(tmp_path):
 def test_several_classes_of_sixteen_bit_colour(tmp_path):
     truth = [square(16, layers=2), square(0, layers=2)]
     form = Format("id", "rle", class_column="class")
-    chosen = competition(tests=truth, task=Layers(), channels=5, dtype=np.uint16, form=form)
+    chosen = competition(tests=truth, task=LAYERS, channels=5, dtype=np.uint16, form=form)
     job = job_of(tmp_path, chosen)
     hold_out(job, 0)
     answer_test(job, 0, truth)
@@ -152,13 +153,6 @@ def test_a_search_that_is_not_there_or_of_other_images_is_left_out(tmp_path):
     assert facts.gather(job).pictures == {}
 
 
-def test_objects_become_numbered_labels():
-    masks = np.zeros((3, 2, 3), bool)
-    masks[0, 0, 0] = masks[1, 1, 1] = masks[2, 0, 2] = True
-    assert submitted.labels_of(masks, 1)[..., 0].tolist() == [[1, 0, 3], [0, 2, 0]]
-    assert submitted.labels_of(masks, 3).shape == (2, 3, 3)
-
-
 def test_the_gallery_shows_no_image_twice():
     rng = np.random.default_rng(1)
     for count in (1, 2, 7, 40):
@@ -173,8 +167,20 @@ def test_pictures_of_any_kind_can_be_shown():
         shown = gallery.rgb(np.arange(np.prod(shape)).reshape(shape).astype(dtype))
         assert shown.shape == (9, 5, 3) and shown.dtype == np.uint8
     large = np.zeros((40, 900, 3), np.uint8)
-    none = np.zeros((0, 40, 900), bool)
-    assert gallery.outlined(large, none, none).startswith("data:image/png;base64,")
+    assert gallery.outlined(large, np.zeros((40, 900), np.uint16)).startswith("data:image/png;base64,")
+
+
+def test_outlines_run_between_things_that_touch():
+    things = np.zeros((9, 9), np.uint16)
+    things[2:7, 2:5], things[2:7, 5:7] = 700, 3
+    edges = gallery._edges(things, 3)
+    assert edges[4, 4] and edges[4, 5] and not edges[4, 3] and not edges[0, 0]
+
+
+def test_classes_are_painted_in_their_colours_and_void_black():
+    task = MultiClass(("sky", "road"), void=255, colours=((10, 20, 30), (200, 0, 0)))
+    labels = np.array([[[0], [1], [255]]], np.uint8)
+    assert gallery.painted(labels, task).tolist() == [[[10, 20, 30], [200, 0, 0], [0, 0, 0]]]
 
 
 def test_the_command_names_what_differs_from_the_named_recipe(tmp_path):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.errors import UserError
-from pipeline.imaging.metrics import CountMetric, dice, iou, precision_over_iou, standard_error
+from pipeline.imaging.metrics import CountMetric, dice, iou, precision_over_iou, standard_error, whole_set
+from pipeline.imaging.plateau import farthest_inside
+from pipeline.tasks import scoring
 from pipeline.tasks.binary import Binary
-from pipeline.tasks.scoring import image_scores
-from pipeline.tasks.search import AREAS, GRID, Sweep, count_levels, farthest_inside
+from pipeline.tasks.search import AREAS, GRID, OneClass, Sweep, count_levels
 from pipeline.tasks.thresholds import Thresholds, level
 
 METRIC = CountMetric("mean precision over IoU", precision_over_iou)
@@ -153,15 +154,8 @@ def test_decoding_the_target_of_labels_gives_the_labels_back(labels, dtype):
         decoded = TASK.decode(target, [Thresholds(top=threshold, bottom=threshold)])
         assert np.array_equal(decoded, (labels != 0).astype(np.uint8))
     assert np.array_equal(TASK.decode(target, TASK.plain_thresholds()), decoded)
-    assert np.array_equal(TASK.masks(decoded), (labels != 0)[None, ..., 0])
+    assert np.array_equal(list(TASK.masks(decoded)), (labels != 0)[None, ..., 0])
     assert TASK.coverage(labels) == pytest.approx(np.mean(labels != 0))
-
-
-def test_a_score_below_the_rules_makes_the_decoded_labels_empty():
-    full = np.full((2, 2, 1), 255, np.uint8)
-    rule = [Thresholds(min_score=0.4)]
-    assert TASK.decode(full, rule, [0.4]).all()
-    assert not TASK.decode(full, rule, [0.39]).any()
 
 
 def blobs(count, seed=0, size=12):
@@ -194,8 +188,8 @@ def test_levels_are_counted_as_direct_counting_does(picture, seed):
 
 def decoded_scores(pairs, rule, metric=METRIC):
     """What the rule really gives: every image decoded, then scored."""
-    decoded = ((TASK.decode(picture[..., None], [rule]), truth[..., None]) for picture, truth in pairs)
-    return image_scores(metric, decoded)
+    items = (("", picture[..., None], truth[..., None]) for picture, truth in pairs)
+    return scoring.count(metric, TASK, items, [rule]).image_scores()
 
 
 PAIRS = [*blobs(14), *blobs(6, seed=1, size=9)]
@@ -211,14 +205,26 @@ def test_the_scores_of_a_rule_are_those_of_really_decoding_every_image(rule, nam
     metric = METRIC if name == METRIC.name else CountMetric(name, dice)
     assert np.allclose(SWEEPS[name].scores(rule), decoded_scores(PAIRS, rule, metric), rtol=0, atol=1e-12)
     emptied = [not rule.mask(picture).any() for picture, _ in PAIRS]
-    assert SWEEPS[name].emptied_by(rule).tolist() == emptied
+    assert (SWEEPS[name].statistics(rule)[:, 1] == 0).tolist() == emptied
 
 
 def test_the_task_makes_the_sweep_of_its_one_class():
-    pairs = [(picture[..., None], truth[..., None]) for picture, truth in PAIRS]
-    (sweep,) = TASK.sweeps(METRIC, pairs)
+    search = TASK.search(METRIC, [("", picture[..., None], truth[..., None]) for picture, truth in PAIRS])
     rule = Thresholds(top=0.6, min_area=5, bottom=0.4)
-    assert np.array_equal(sweep.scores(rule), SWEEPS[METRIC.name].scores(rule))
+    assert np.array_equal(METRIC.scores(search.statistics([rule])), SWEEPS[METRIC.name].scores(rule))
+    assert search.choose(np.arange(len(PAIRS))) == [SWEEPS[METRIC.name].choose(np.arange(len(PAIRS)))]
+
+
+def test_a_metric_of_the_whole_set_is_searched_rule_by_rule():
+    metric = CountMetric("Dice of all", dice, unit=whole_set)
+    search = TASK.search(metric, [("", picture[..., None], truth[..., None]) for picture, truth in PAIRS])
+    rows = np.arange(len(PAIRS))
+    (rule,) = search.choose(rows)
+    assert isinstance(search.searches[0], OneClass)
+    both, found, truth = search.statistics([rule]).sum(axis=0)[0]
+    plain = search.statistics([Thresholds()]).sum(axis=0)[0]
+    assert 2 * both / (found + truth) >= 2 * plain[0] / (plain[1] + plain[2])
+    assert {"surface0", "x0", "y0", "fields0", "titles0"} <= set(search.pictures(rows))
 
 
 def depth_in_a_row(plateau):
@@ -374,7 +380,9 @@ def test_a_gain_within_one_group_alone_is_no_reason_for_the_richer_rule():
 def test_pictures_for_the_report_show_the_mean_scores():
     sweep, rows = SWEEPS[METRIC.name], np.arange(len(PAIRS))
     assert sweep.curve(rows)[99] == pytest.approx(sweep.scores(Thresholds(top=100 / 255, bottom=100 / 255)).mean())
-    surface = sweep.surface(rows)
+    pictures = sweep.pictures(rows)
+    surface = pictures["surface"]
+    assert pictures["fields"].tolist() == ["top", "min_area"]
     assert surface.shape == (len(GRID), len(sweep.areas))
     rules = [Thresholds(top=GRID[50] / 255, min_area=int(sweep.areas[3]), bottom=low / 255) for low in GRID[:51]]
     assert surface[50, 3] == pytest.approx(max(sweep.scores(rule).mean() for rule in rules))

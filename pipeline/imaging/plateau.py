@@ -19,5 +19,5 @@ def farthest_inside(plateau: np.ndarray, means: np.ndarray):
     # with nowhere an edge, every point is as safe
     depth = ndimage.distance_transform_edt(padded)[inner] if not padded.all() else np.ones(plateau.shape)
     deepest = depth >= depth.max() - 1e-9
-    index = np.unravel_index(np.where(deepest & plateau, means, -np.inf).argmax(), means.shape)
+    index = np.unravel_index(np.where(deepest, means, -np.inf).argmax(), means.shape)
     return index if plateau.ndim > 1 else index[0]

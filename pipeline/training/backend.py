@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def choose() -> None:
         raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed; pip install {chosen}")
     # TensorFlow's C++ side reports every missing GPU library as an error
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # and its Python side that a network sees pictures of several sizes
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with _quiet_start():
         import keras  # noqa: F401
 
