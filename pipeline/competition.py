@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.imaging.metrics import CountMetric
-
-# OBJ
+from pipeline.imaging.objects import ObjectMetric
 from pipeline.submission import Format
 from pipeline.tasks.task import Task
 
@@ -82,7 +81,7 @@ class Competition:
     page: str
     slug: str
     task: Task
-    metric: CountMetric
+    metric: CountMetric | ObjectMetric
     read: Callable[["RawFiles"], RawData]
     format: Format
     symmetry: str

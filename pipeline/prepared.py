@@ -20,8 +20,8 @@ class Prepared:
     """Opens a prepared folder in a second.
 
     Attributes:
-        table: the index as a pandas table: id, part, group, kind, height, width, coverage (0..1, blank in the test part),
-            offset (where the image starts in images.npy, in values).
+        table: the index as a pandas table: id, part, group, kind, height, width, coverage (0..1, blank in the test
+            part), offset (where the image starts in images.npy, in values).
         info: prepared.json: channels, dtype, layers, fingerprints, range (the largest value), mean and std of each
             channel over the train part (as shares of the range), notes.
 
@@ -116,7 +116,7 @@ class View:
 
 
 class Neighbours:
-    """Images with the slices around them: `neighbours[row]` is H x W x (2 count + 1) channels, first the earliest slice.
+    """Images with the slices around them: `neighbours[row]` is H x W x (2 count + 1) C, the earliest slice first.
 
     Beyond the ends of a group its last slice is repeated. (2.5-D: a cheap view along the third axis.)
     """

@@ -80,7 +80,9 @@ class RawFiles:
 
     def picture(self, name: str) -> np.ndarray:
         """A picture file as H x W x C in the file's own depth; colours in the order red, green, blue (alpha)."""
-        picture = cv2.imdecode(np.frombuffer(self.read(name), np.uint8), cv2.IMREAD_UNCHANGED)
+        content = np.frombuffer(self.read(name), np.uint8)
+        # OpenCV raises where there is nothing at all to decode
+        picture = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
         if picture is None:
             raise UserError(f"{self.folder / name} is not a picture that can be read; download it again")
         if picture.ndim == 2:

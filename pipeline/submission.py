@@ -113,7 +113,7 @@ def validate(table, form: Format, expected: Expected, where: str) -> Summary:
 
 
 def rows_of(image_id: str, texts: list[str], form: Format, classes: tuple[str, ...]) -> list[list[str]]:
-    """The rows of one image, from the run lengths of its classes or of its objects (a blank one where there are none)."""
+    """The rows of one image, from the run lengths of its classes or objects (a blank one where there are none)."""
     if form.class_column:
         return [[image_id, name, text] for name, text in zip(classes, texts, strict=True)]
     return [[image_id, text] for text in texts]

@@ -80,7 +80,9 @@ def test_cross_entropy_of_exclusive_classes_leaves_out_what_is_void():
     each = -np.log([shares[0, 0, i, i] for i in range(3)])
     assert float(array(losses.ce(logits, target))) == pytest.approx(each.mean(), rel=1e-5)
     weights = [1.0, 2.0, 5.0]
-    assert float(array(losses.ce(logits, target, weights))) == pytest.approx(np.average(each, weights=weights), rel=1e-5)
+    assert float(array(losses.ce(logits, target, weights))) == pytest.approx(
+        np.average(each, weights=weights), rel=1e-5
+    )
     elsewhere = logits.copy()
     elsewhere[0, 0, 3] = (9, -9, 3)
     for name in ("ce", "dice", "ce+dice"):

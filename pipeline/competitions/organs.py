@@ -52,7 +52,11 @@ def _slices(case: int):
     random = np.random.default_rng((1895, case))
     body = random.normal(20000, 1500)
     first, length = random.integers(0, SLICES, 3), random.integers(2, 7, 3)
-    offsets, sizes, angles = random.normal(0, 0.03, (3, 2)), random.uniform(0.8, 1.2, (3, 2)), random.uniform(-20, 20, 3)
+    offsets, sizes, angles = (
+        random.normal(0, 0.03, (3, 2)),
+        random.uniform(0.8, 1.2, (3, 2)),
+        random.uniform(-20, 20, 3),
+    )
     for number in range(SLICES):
         image = body + 4000 * cv2.GaussianBlur(random.normal(0, 1, (HEIGHT, WIDTH)), (0, 0), 4) * 8
         masks = []
@@ -61,7 +65,7 @@ def _slices(case: int):
             if first[k] <= number < first[k] + length[k]:
                 centre = (np.array(PLACES[k]) + offsets[k] + random.normal(0, 0.01, 2)) * (HEIGHT, WIDTH)
                 half = np.array(AXES[k]) * sizes[k] * random.uniform(0.9, 1.1) * (HEIGHT, WIDTH)
-                whole = tuple(int(round(value)) for value in (*centre[::-1], *half[::-1]))
+                whole = tuple(round(value) for value in (*centre[::-1], *half[::-1]))
                 cv2.ellipse(mask, whole[:2], whole[2:], angles[k], 0, 360, 1, -1)
             image = image + BRIGHTNESS[k] * cv2.GaussianBlur(mask.astype(float), (0, 0), 1.0)
             masks.append(mask)
@@ -86,7 +90,11 @@ def read(raw: RawFiles) -> RawData:
     found = []
     for part, names in pictures.items():
         for name, path in names.items():
-            labels = (lambda name=name, rows=written[part], path=path: _labels(raw, path, name, rows)) if written[part] else None
+            labels = (
+                (lambda name=name, rows=written[part], path=path: _labels(raw, path, name, rows))
+                if written[part]
+                else None
+            )
             group = name.split("_")[0]
             found.append(RawImage(name, part, lambda path=path: raw.picture(path), labels, group=group))
     return RawData(found, sample=raw.read(sample) if sample else None)

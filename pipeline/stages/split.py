@@ -1,6 +1,7 @@
 """data/<c>/prepared/images.csv -> folds/<c>.csv: which fold holds each train image out.
 
-Stratified by coverage and kind of picture; images of one group (patient, drive) stay together where the competition has groups.
+Stratified by coverage and kind of picture; images of one group (patient, drive) stay together where the competition
+has groups.
 """
 
 import warnings

@@ -7,8 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
-from pipeline import recipe as recipes
 from pipeline import answers, store, trained, tuning
+from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.job import Job
 from pipeline.tasks import scoring

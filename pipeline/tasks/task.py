@@ -101,5 +101,5 @@ class Task:
 
 def together(items: Items) -> Iterator[list[tuple]]:
     """The items of each group that follow each other, without the group; an item with a blank group is alone."""
-    for key, members in itertools.groupby(enumerate(items), lambda pair: pair[1][0] or pair[0]):
+    for _, members in itertools.groupby(enumerate(items), lambda pair: pair[1][0] or pair[0]):
         yield [item[1:] for _, item in members]

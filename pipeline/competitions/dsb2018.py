@@ -1,0 +1,248 @@
+"""Data Science Bowl 2018 (Kaggle, 2018): find every nucleus in microscope pictures of many kinds and sizes.
+
+Traps in its files: one mask file per nucleus; pictures carry an alpha channel that says nothing, or none; many train
+pictures are crops of one slide, edge to edge, which folds must not split; the kinds of pictures are of very different
+frequency.
+"""
+
+import csv
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.competition import Competition, RawData, RawImage
+from pipeline.errors import UserError, shown
+from pipeline.imaging import duplicates
+from pipeline.imaging.objects import ObjectMetric
+from pipeline.raw_files import RawFiles
+from pipeline.recipe import SMOKE
+from pipeline.submission import Format
+from pipeline.tasks.instances import Instances
+
+FORMAT = Format(id_column="ImageId", rle_column="EncodedPixels", several=True)
+SAMPLE = "stage1_sample_submission.csv"
+
+
+def read(raw: RawFiles) -> RawData:
+    """Finds images and masks by name, so zipped, unpacked and with or without the folder `stage1_train`.
+
+    What the sample submission names is test, what else has masks is train; pictures of stage 2 are left alone.
+    Every picture is decoded once here: its kind and its group are seen in its pixels.
+    """
+    images = raw.by_stem(r"(?:^|/)images/([^/]+)\.png$")
+    masks = _masks(raw)
+    sample = raw.one(SAMPLE)
+    test_ids = _ids(raw, sample) if sample else sorted(raw.by_stem(r"stage1_test\b.*/images/([^/]+)\.png$"))
+    train_ids = sorted(set(masks) - set(test_ids))
+    _refuse_missing_train(raw, images, train_ids)
+    _refuse_missing_test(raw, images, test_ids)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        looks = dict(pool.map(lambda name: (name, _look(raw, images[name])), train_ids + test_ids))
+    groups = _groups({name: looks[name] for name in train_ids})
+    found = []
+    for name, look in looks.items():
+        nuclei = _Nuclei(raw, masks[name], look.shape) if name in masks else None
+        found.append(
+            RawImage(
+                id=name,
+                part="train" if name in groups else "test",
+                image=lambda path=images[name]: _picture(raw, path),
+                labels=nuclei and nuclei.labels,
+                group=groups.get(name, ""),
+                kind=look.kind,
+                doubt=nuclei and nuclei.doubt,
+            )
+        )
+    return RawData(found, sample=raw.read(sample) if sample else None)
+
+
+def _masks(raw: RawFiles) -> dict[str, list[str]]:
+    """id -> the names of its mask files, in order; one that is there zipped and unpacked counts once."""
+    twice = raw.by_stem(r"(?:^|/)([^/]+/masks/[^/]+)\.png$")
+    found: dict[str, list[str]] = {}
+    for stem in sorted(twice):
+        found.setdefault(stem.split("/")[0], []).append(twice[stem])
+    return found
+
+
+def _refuse_missing_train(raw: RawFiles, images: dict[str, str], train_ids: list[str]) -> None:
+    train = raw.by_stem(r"stage1_train\b.*/images/([^/]+)\.png$")
+    if not train and not train_ids:
+        raise UserError(
+            f"{raw.folder} holds no stage1_train with <id>/images/<id>.png and <id>/masks/*.png; is it the data of the "
+            "Data Science Bowl 2018?"
+        )
+    for kind, missing, example in (
+        ("images without a file in masks/", sorted(set(train) - set(train_ids)), "{0}/masks/"),
+        ("images with masks but without the image itself", sorted(set(train_ids) - set(images)), "{0}/images/{0}.png"),
+    ):
+        if missing:
+            raise UserError(
+                f"{raw.folder}: {len(missing)} {kind}, the first {example.format(missing[0])}; download or unpack "
+                "stage1_train.zip again"
+            )
+
+
+def _refuse_missing_test(raw: RawFiles, images: dict[str, str], test_ids: list[str]) -> None:
+    missing = [name for name in test_ids if name not in images]
+    if missing:
+        raise UserError(
+            f"{raw.folder}: {len(missing)} of {len(test_ids)} test images have no file images/<id>.png: "
+            f"{shown(missing)}; download or unpack stage1_test.zip again"
+        )
+
+
+def _ids(raw: RawFiles, name: str) -> list[str]:
+    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    if not set(FORMAT.columns) <= set(rows.fieldnames or []):
+        raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; download it again")
+    return list(dict.fromkeys(row[FORMAT.id_column] for row in rows))
+
+
+def _picture(raw: RawFiles, path: str) -> np.ndarray:
+    """H x W x 3 uint8, whether the file is grey, has an alpha channel, or 16 bits."""
+    picture = raw.picture(path)[..., :3]
+    if picture.dtype == np.uint16:
+        picture = (picture // 257).astype(np.uint8)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else np.ascontiguousarray(picture)
+
+
+class _Nuclei:
+    """The labels of one image, from a mask file per nucleus: not 0 is the nucleus."""
+
+    def __init__(self, raw: RawFiles, paths: list[str], shape: tuple[int, int]):
+        self.raw, self.paths, self.shape = raw, paths, shape
+        self.overlapping = 0
+
+    def labels(self) -> np.ndarray:
+        """H x W x 1 uint16, numbers 1, 2, … in the order of the files; where two overlap, the later one wins."""
+        labels = np.zeros((*self.shape, 1), np.uint16)
+        overlap = 0
+        for number, path in enumerate(self.paths, start=1):
+            mask = self.raw.picture(path)[..., :1] > 0
+            if mask.shape != labels.shape:
+                raise UserError(
+                    f"{self.raw.folder / path} is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
+                    f"{self.shape[1]} x {self.shape[0]}; download it again"
+                )
+            overlap += np.count_nonzero(labels[mask])
+            labels[mask] = number
+        self.overlapping = overlap
+        return labels
+
+    def doubt(self, labels: np.ndarray) -> str | None:
+        if self.overlapping:
+            return "masks overlap (the later one wins)"
+        if np.unique(labels).size - 1 < len(self.paths):
+            return "a mask is empty"
+        return None
+
+
+class _Look(NamedTuple):
+    """What is kept of a picture that was decoded once."""
+
+    shape: tuple[int, int]
+    kind: str
+    fingerprint: str
+    thumbnail: np.ndarray
+    edges: duplicates.Edges
+
+
+def _look(raw: RawFiles, path: str) -> _Look:
+    picture = _picture(raw, path)
+    return _Look(
+        picture.shape[:2],
+        kind_of(picture),
+        duplicates.fingerprint(picture),
+        duplicates.thumbnail(picture),
+        duplicates.edges(picture),
+    )
+
+
+def kind_of(picture: np.ndarray) -> str:
+    """What sort of microscope picture an H x W x 3 uint8 is: by its brightness and the colour of its ground.
+
+    The limits lie in wide gaps of the 325 pictures they were chosen on: half of a fluorescence picture's pixels are
+    darker than 53, of others than 131 or more; grey pictures have no colour at all, stained ones a mean of 17 or more;
+    the brightest quarter of a stained picture differs by at most 23 between channels where the ground is white, else
+    by 32 or more.
+
+    Returns: `fluorescence` (dark ground), `brightfield` (grey, light ground), `stained on white`, `stained on colour`.
+    """
+    grey = picture.mean(axis=2)
+    if np.median(grey) < 92:
+        return "fluorescence"
+    colour = picture.max(axis=2) - picture.min(axis=2)
+    if colour.mean() < 8:
+        return "brightfield"
+    ground = np.median(colour[grey >= np.percentile(grey, 75)])
+    return "stained on white" if ground < 28 else "stained on colour"
+
+
+def _groups(looks: dict[str, _Look]) -> dict[str, str]:
+    """id -> the first id of its group: crops of one slide, copies and near-copies; alone, an image is its own group."""
+    ids = list(looks)
+    pairs = np.concatenate(
+        [
+            duplicates.equal_pairs([look.fingerprint for look in looks.values()]),
+            duplicates.similar_pairs(np.stack([look.thumbnail for look in looks.values()])),
+            duplicates.neighbour_pairs([look.edges for look in looks.values()]),
+        ]
+    )
+    first: dict[int, str] = {}
+    numbers = duplicates.components(pairs, len(ids))
+    return {name: first.setdefault(number, name) for name, number in zip(ids, numbers, strict=True)}
+
+
+# the Lovász hinge knows no shares, and the centre of a nucleus is one
+SMALLEST = {name: value for name, value in SMOKE.items() if not name.startswith("late_")}
+
+# colours say little about what a nucleus is: dark on white, bright on black, violet or grey
+COLOURS = {"hue": 60.0, "to_grey": 0.2, "invert": 0.2}
+
+# two CPU cores, ten minutes a fold: windows at the images' own size, small batches for many steps
+QUICK = {
+    "folds": 3,
+    "width": 16,
+    "size": 0,
+    "crop": 128,
+    "epochs": 120,
+    "batch_size": 8,
+    "ema": 0.99,
+    "scale": 0.35,
+    "rotation": 15.0,
+    **COLOURS,
+    "score_every": 40,
+}
+
+DEFAULT = {
+    "size": 0,
+    "crop": 256,
+    "epochs": 200,
+    "batch_size": 16,
+    "scale": 0.35,
+    "rotation": 15.0,
+    **COLOURS,
+    "score_every": 20,
+}
+
+competition = Competition(
+    name="dsb2018",
+    title="Data Science Bowl 2018: nuclei",
+    page="https://www.kaggle.com/c/data-science-bowl-2018",
+    slug="data-science-bowl-2018",
+    task=Instances(("nucleus",)),
+    metric=ObjectMetric("mean precision over IoU 0.5 to 0.95, objects"),
+    read=read,
+    format=FORMAT,
+    symmetry="turns",
+    recipes={"smoke": SMALLEST, "quick": QUICK, "default": DEFAULT},
+    costs={
+        "smoke": "proves the path: under two minutes on 2 cores",
+        "quick": "no GPU: half an hour on 2 cores for all three folds",
+        "default": "one GPU",
+    },
+)

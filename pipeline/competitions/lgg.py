@@ -1,0 +1,123 @@
+"""LGG brain MRI (Buda et al. 2019, arXiv:1906.03720): find low-grade gliomas in the slices of 110 patients.
+
+Three channels are three MRI sequences: before contrast, FLAIR, after contrast; where one was not taken FLAIR stands in
+for it. The score is of whole patients: Dice of the volume, of which the largest connected part is kept.
+
+Traps in its files: Kaggle's zip holds everything twice (`kaggle_3m/` and `lgg-mri-segmentation/kaggle_3m/`): a slice
+counts once. Slices are numbered without zeros (`_1`, `_10`, `_2`), ids here are padded so that they sort as the slices
+lie. Two thirds of the slices have an empty mask. There is no test part: the out-of-fold score is the score.
+
+Left-right: slices are axial with the nose up, and a mirrored head is a head, its tumour on the other side; the study
+itself trains on mirrored slices. Up-down it is none.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+
+from pipeline.competition import Competition, RawData, RawImage
+from pipeline.errors import UserError, shown
+from pipeline.imaging.metrics import CountMetric, dice, each_group
+from pipeline.raw_files import RawFiles
+from pipeline.recipe import SMOKE
+from pipeline.submission import Format
+from pipeline.tasks.volume import Volume
+
+
+def read(raw: RawFiles) -> RawData:
+    """Finds slices and masks by name, wherever they are: `<patient>_<slice>.tif` and `<patient>_<slice>_mask.tif`."""
+    images = raw.by_stem(r"(?:^|/)([^/]+_\d+)\.tif$")
+    masks = raw.by_stem(r"(?:^|/)([^/]+_\d+)_mask\.tif$")
+    if not images:
+        raise UserError(f"{raw.folder} holds no <patient>/<patient>_<slice>.tif; is it the LGG brain MRI data?")
+    _refuse_missing(raw, "{}_mask.tif", images, masks)
+    _refuse_missing(raw, "{}.tif", masks, images)
+    found = [
+        RawImage(
+            id="{}_{:03d}".format(*_patient_and_slice(name)),
+            part="train",
+            image=lambda path=path: raw.picture(path)[..., :3],
+            labels=lambda path=masks[name]: _mask(raw, path),
+            group=_patient_and_slice(name)[0],
+        )
+        for name, path in images.items()
+    ]
+    return RawData(found, notes=_gaps(images))
+
+
+def _patient_and_slice(name: str) -> tuple[str, int]:
+    patient, _, number = name.rpartition("_")
+    return patient, int(number)
+
+
+def _refuse_missing(raw: RawFiles, pattern: str, wanted: dict[str, str], have: dict[str, str]) -> None:
+    missing = [pattern.format(name) for name in sorted(wanted) if name not in have]
+    if missing:
+        raise UserError(
+            f"{raw.folder}: {len(missing)} of {len(wanted)} files are not there: {shown(missing)}; download or unpack "
+            "lgg-mri-segmentation.zip again"
+        )
+
+
+def _gaps(names) -> list[str]:
+    """A note where slices are missing between others: parts of a tumour that touch through them come apart."""
+    slices = defaultdict(set)
+    for name in names:
+        patient, number = _patient_and_slice(name)
+        slices[patient].add(number)
+    missing = [
+        f"{patient}_{number}"
+        for patient, numbers in sorted(slices.items())
+        for number in sorted(set(range(min(numbers), max(numbers))) - numbers)
+    ]
+    return [f"{len(missing)} slice(s) between others are not there: {shown(missing)}"] if missing else []
+
+
+def _mask(raw: RawFiles, path: str) -> np.ndarray:
+    mask = raw.picture(path)[..., :1]
+    values = np.unique(mask[mask > 0])
+    if len(values) > 1:
+        raise UserError(
+            f"{raw.folder / path} holds {len(values)} values beside 0, a mask holds one (255); download it again"
+        )
+    return (mask > 0).astype(np.uint8)
+
+
+# two CPU cores, two minutes a fold of the seven patients that it was measured on
+QUICK = {
+    "width": 16,
+    "size": 96,
+    "fit": "resize",
+    "epochs": 30,
+    "batch_size": 8,
+    "ema": 0.99,
+    "scale": 0.2,
+    "rotation": 15.0,
+    "score_every": 10,
+}
+
+DEFAULT = {
+    "size": 0,
+    "rotation": 15.0,
+    "score_every": 6,
+}
+
+competition = Competition(
+    name="lgg",
+    title="LGG brain MRI: low-grade gliomas",
+    page="https://www.kaggle.com/datasets/mateuszbuda/lgg-mri-segmentation",
+    slug="mateuszbuda/lgg-mri-segmentation",
+    task=Volume(("tumour",)),
+    metric=CountMetric("mean Dice of a patient's volume", dice, unit=each_group),
+    read=read,
+    format=Format("id", "rle", class_column="class"),
+    symmetry="left-right",
+    recipes={"smoke": SMOKE, "quick": QUICK, "default": DEFAULT, "2.5d": {**DEFAULT, "neighbours": 1}},
+    costs={
+        "smoke": "proves the path: under two minutes on 2 cores",
+        "quick": "no GPU: two cores",
+        "default": "one GPU",
+        "2.5d": "one GPU: as default, and sees the slices before and after",
+    },
+    uploads=False,
+)

@@ -1,0 +1,226 @@
+"""Objects of one class that may touch: nuclei, cells. A network draws them, a watershed tells them apart."""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, paint_runs
+from pipeline.tasks.candidates import Candidates
+from pipeline.tasks.task import Items, Task
+from pipeline.tasks.thresholds import Thresholds, level
+
+# how much of a border a pixel is whose nearest pixel of another object is 1, 2, … steps up, down, left or right away
+BORDER = (255, 85)
+MOST = 65535  # objects of an image
+
+# what the search tries: levels of the mask, levels of the seeds, smallest objects in pixels
+BOTTOMS = (0.3, 0.4, 0.5, 0.6, 0.7)
+TOPS = (0.2, 0.35, 0.5, 0.65, 0.8)
+SMALLEST = (0, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class Instances(Task):
+    """A task with one layer of object numbers (uint16, 0 is background) and three probabilities per pixel.
+
+    The probabilities are those of an object (`mask`), of a place where two objects touch or nearly so (`border`), and
+    how near the pixel is to the middle of its object (`centre`). A seed is where `centre` x (1 - `border`) is high:
+    both must agree that it is the inside of one object, and where two objects touch it is lowest on both sides.
+
+    Attributes:
+        classes: the name of the class, alone in a tuple.
+    """
+
+    classes: tuple[str] = ("object",)
+
+    layers = 1
+    outputs = 3
+    # the Lovász hinge knows no shares
+    losses = ("bce", "dice")
+
+    def target(self, labels: np.ndarray) -> np.ndarray:
+        """H x W x 1 numbers of objects, 0..65535, to H x W x 3 uint8: mask, border, centre.
+
+        Border: see BORDER; the same on both sides of a line between two objects. Centre: (d - .5) / (largest d of the
+        object - .5), where d is the Euclidean distance to the nearest pixel of something else, so every object has a
+        pixel with 255 and outermost ones are low in objects of any size. The picture's edge is no edge of an object.
+        """
+        numbers = np.ascontiguousarray(labels[..., 0], np.uint16)
+        mask = numbers != 0
+        return np.stack([np.where(mask, np.uint8(255), np.uint8(0)), _border(numbers), _centre(numbers)], axis=-1)
+
+    def decode(self, probabilities: np.ndarray, thresholds: list[Thresholds]) -> np.ndarray:
+        """H x W x 3 uint8 probabilities to H x W x 1 numbers of objects, uint16.
+
+        The mask is where its channel reaches `bottom`. Seeds are the connected parts (4 neighbours) of the mask where
+        centre x (1 - border) reaches `top`. They grow inside the mask from high to low values of that product until
+        they meet (Meyer's flooding, as in `skimage.segmentation.watershed`). A connected part of the mask without a
+        seed is an object, too. Objects smaller than `min_component` pixels are left out. Numbers are 1, 2, … in the
+        order of the first pixels, row after row.
+
+        `decode(target(labels))` at .5 gives the labels back, up to the numbers, but: an object of several parts
+        becomes several; one with a waist less than about half its width is cut there; one that is a single pixel
+        thick and lies along another becomes part of that; so do tips one or two pixels thick that lie along another.
+        """
+        rule = thresholds[0]
+        return _in_order(_objects(probabilities, rule.bottom, rule.top), rule.min_component)[..., None]
+
+    def search(self, metric: ObjectMetric, items: Items, groups=None) -> Candidates:
+        """Tries each of BOTTOMS x TOPS x SMALLEST on each image."""
+        rules = [
+            [Thresholds(top=top, bottom=bottom, min_component=area)]
+            for bottom in BOTTOMS
+            for top in TOPS
+            for area in SMALLEST
+        ]
+        total = None if groups is None else len(groups)
+        statistics = np.stack(list(_ahead(_statistics, items, total)), axis=1)
+        axes = (
+            ("bottom", "threshold of the mask", BOTTOMS),
+            ("top", "threshold of the seeds", TOPS),
+            ("min_component", "smallest object, pixels", SMALLEST),
+        )
+        return Candidates(rules, statistics, metric, groups, tuple(len(values) for *_, values in axes), axes)
+
+    def in_words(self, rule: Thresholds) -> str:
+        text = f"The pixels from {rule.bottom:.3f}, shared out among seeds from {rule.top:.3f}"
+        if rule.min_component:
+            text += f", without objects smaller than {rule.min_component} pixels"
+        return f"{text}."
+
+    def texts(self, labels: np.ndarray) -> list[str]:
+        """The run lengths of each object, in the order of their numbers; one blank text where there is none."""
+        return encode_labels(labels[..., 0]) or [""]
+
+    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
+        """The inverse of `texts`: H x W x 1 uint16, numbers 1, 2, … in the order of the `count` rows."""
+        return paint_runs(rows, starts, lengths, shape)[..., None]
+
+
+def _border(numbers: np.ndarray) -> np.ndarray:
+    """H x W uint8, see BORDER."""
+    border = np.zeros(numbers.shape, np.uint8)
+    # background must be neither the largest nor the smallest number of a neighbourhood
+    inverse = np.where(numbers, ~numbers, np.uint16(0))
+    for steps in range(len(BORDER), 0, -1):
+        near = _diamond(steps)
+        other = (cv2.dilate(numbers, near) != numbers) | (cv2.dilate(inverse, near) != inverse)
+        border[other & (numbers != 0)] = BORDER[steps - 1]
+    return border
+
+
+def _centre(numbers: np.ndarray) -> np.ndarray:
+    """H x W uint8: how near a pixel is to the middle of its object."""
+    outermost = cv2.morphologyEx(numbers, cv2.MORPH_GRADIENT, _diamond(1), borderType=cv2.BORDER_REPLICATE)
+    inside = np.where((numbers != 0) & (outermost == 0), np.uint8(255), np.uint8(0))
+    # where nothing is outermost there is no distance at all: OpenCV gives a huge one everywhere
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5) + np.float32(0.5)
+    where = np.flatnonzero(numbers)
+    index, distance = numbers.ravel()[where], distance.ravel()[where]
+    largest = np.zeros(int(index.max(initial=0)) + 1, np.float32)
+    np.maximum.at(largest, index, distance)
+    centre = np.zeros(numbers.size, np.uint8)
+    centre[where] = distance / largest[index] * 255 + 0.5
+    return centre.reshape(numbers.shape)
+
+
+def _diamond(steps: int) -> np.ndarray:
+    """The pixels at most so many steps up, down, left or right away."""
+    rows, columns = np.abs(np.mgrid[-steps : steps + 1, -steps : steps + 1])
+    return (rows + columns <= steps).astype(np.uint8)
+
+
+def _objects(probabilities: np.ndarray, bottom: float, top: float) -> np.ndarray:
+    """H x W int32 numbers, without gaps but in no order."""
+    mask = (probabilities[..., 0] >= level(bottom)).astype(np.uint8)
+    height = _height(probabilities)
+    seeds = mask & (height >= 255 * level(top)).astype(np.uint8)
+    parts_count, parts = cv2.connectedComponents(mask, connectivity=4)
+    seed_count, seeds = cv2.connectedComponents(seeds, connectivity=4)
+    of_part = _seed_of_part(parts, parts_count, seeds, seed_count)
+    labels = of_part[parts]
+    several = labels < 0
+    if several.any():
+        labels[several] = _grown(height, seeds, several)[several]
+    return labels
+
+
+def _height(probabilities: np.ndarray) -> np.ndarray:
+    """centre x (1 - border), H x W int32, 0 to 255 x 255."""
+    return probabilities[..., 2].astype(np.int32) * (255 - probabilities[..., 1].astype(np.int32))
+
+
+def _seed_of_part(parts: np.ndarray, parts_count: int, seeds: np.ndarray, seed_count: int) -> np.ndarray:
+    """For each connected part of the mask the number of its object; -1 where it holds several seeds.
+
+    A part without a seed gets a number of its own, behind those of the seeds.
+    """
+    where = np.flatnonzero(seeds)
+    part_of_seed = np.zeros(seed_count, np.int64)
+    part_of_seed[seeds.ravel()[where]] = parts.ravel()[where]
+    held = np.bincount(part_of_seed[1:], minlength=parts_count)
+    found = np.zeros(parts_count, np.int32)
+    found[part_of_seed[1:]] = np.arange(1, seed_count)
+    found[held > 1] = -1
+    empty = np.flatnonzero(held[1:] == 0) + 1
+    found[empty] = seed_count + np.arange(len(empty))
+    return found
+
+
+def _grown(height: np.ndarray, seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The seeds grown inside the bool mask, from high to low."""
+    from skimage.segmentation import watershed
+
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    grown = np.zeros_like(seeds)
+    grown[window] = watershed(-height[window], seeds[window], mask=mask[window])
+    return grown
+
+
+def _in_order(labels: np.ndarray, smallest: int) -> np.ndarray:
+    """Numbers 1, 2, … in the order of the first pixels, uint16, without the objects that are too small."""
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    kept = np.flatnonzero((areas > 0) & (areas >= smallest))
+    if len(kept) > MOST:
+        # noise; the largest are the likeliest
+        kept = kept[np.argsort(-areas[kept], kind="stable")[:MOST]]
+    first = np.full(len(areas), labels.size)
+    where = np.flatnonzero(labels)[::-1]
+    # of several assignments to one place the last holds
+    first[labels.ravel()[where]] = where
+    numbers = np.zeros(len(areas), np.uint16)
+    numbers[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)
+    return numbers[labels]
+
+
+def _statistics(item: tuple) -> np.ndarray:
+    """Of one (group, probabilities, labels) under each rule: rules x 10 x 3. One watershed serves all of SMALLEST."""
+    _, probabilities, labels = item
+    found = (_objects(probabilities, bottom, top) for bottom in BOTTOMS for top in TOPS)
+    return np.concatenate([matches(numbers, labels[..., 0], SMALLEST) for numbers in found])
+
+
+def _ahead(work, items: Items, total: int | None) -> Iterator[np.ndarray]:
+    """The work's answers in the order of the items, by all cores; few items are read before they are needed."""
+    from tqdm import tqdm
+
+    threads = os.cpu_count() or 1
+    bar = tqdm(total=total, desc="tune", unit="image", disable=not sys.stderr.isatty(), delay=1)
+    waiting: deque = deque()
+    with ThreadPoolExecutor(threads) as pool, bar:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+                bar.update()
+        while waiting:
+            yield waiting.popleft().result()
+            bar.update()
