@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+import traceback
 from dataclasses import fields
 from pathlib import Path
 
@@ -24,6 +25,8 @@ EXAMPLES = f"""examples:
   {PROGRAM} tgs --recipe quick --run mine --epochs 3
   {PROGRAM} tgs upload --message "first try"
   {PROGRAM} tgs check FILE.csv                is this a valid submission?
+  {PROGRAM} tgs explore                       look at the data before any training
+  {PROGRAM} new mine ~/data/mine              a competition file for your own images/ and masks/
   {PROGRAM} test                              the tests
 """
 
@@ -57,12 +60,20 @@ def run(arguments: list[str]) -> int:
     options = parse(arguments)
     name, *words = options.words
     if name in tool_names() and name not in competition_names():
+        _refuse_options(options)
         return tool(name).run(None, words)
     job = job_for(competition(name), options)
     if words and words[0] in tool_names():
         return tool(words[0]).run(job, words[1:])
     run_stages(job, words)
     return 0
+
+
+def _refuse_options(options: argparse.Namespace) -> None:
+    """A tool in a competition's place takes words alone. Raises UserError for an option, which would do nothing."""
+    given = [option for option, value in vars(options).items() if option != "words" and value not in (None, False)]
+    if given:
+        raise UserError(f"{recipes.option(given[0])} means nothing to {options.words[0]}, which takes words only")
 
 
 def run_stages(job, named: list[str]) -> None:
@@ -118,7 +129,22 @@ def tool(name: str):
 def competition(name: str):
     if name not in competition_names():
         raise UserError(f"'{name}' is no competition; known are: {', '.join(competition_names())}")
-    return importlib.import_module(f"pipeline.competitions.{name}").competition
+    try:
+        return importlib.import_module(f"pipeline.competitions.{name}").competition
+    except (UserError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        # whoever writes a competition's file makes mistakes in it: a line says where
+        raise UserError(_mistake(name, error)) from error
+
+
+def _mistake(name: str, error: Exception) -> str:
+    """What is wrong in a competition's file: file, line and error."""
+    path = PACKAGE / "competitions" / f"{name}.py"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    where = f"{path.relative_to(PACKAGE.parent)}" + (f", line {line}" if line else "")
+    return f"{where}: {type(error).__name__}: {error}"
 
 
 def competition_names() -> list[str]:
@@ -273,7 +299,7 @@ def help_for(words: list[str]) -> str:
         if not known:
             parts += [
                 "competitions:\n",
-                *(_described(competition(name)) for name in competition_names()),
+                *(_listed(name) for name in competition_names()),
             ]
         parts.append(
             "stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES)
@@ -281,6 +307,14 @@ def help_for(words: list[str]) -> str:
         parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
     parts += [EXAMPLES, parser().format_help().strip()]
     return "\n".join(parts)
+
+
+def _listed(name: str) -> str:
+    """For the overview, where a mistake in one file must not hide the others."""
+    try:
+        return _described(competition(name))
+    except UserError as error:
+        return f"{name}: cannot be read: {error}\n"
 
 
 def _described(chosen) -> str:

@@ -38,8 +38,16 @@ def is_current(job: Job) -> bool:
 
 def inputs_of(competition: Competition, folder: Path) -> dict:
     """What the prepared data depends on: the raw files and the code that reads them."""
-    code = Path(inspect.getsourcefile(competition.read)).read_text(encoding="utf-8")
-    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(code), "form": FORM}
+    code = [path.read_text(encoding="utf-8") for path in _readers(competition)]
+    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(*code), "form": FORM}
+
+
+def _readers(competition: Competition) -> list[Path]:
+    """The competition's file, and the files of ours that it takes functions from."""
+    module = inspect.getmodule(competition.read)
+    used = [value if inspect.ismodule(value) else inspect.getmodule(value) for value in vars(module).values()]
+    ours = {other for other in used if other is not None and other.__name__.startswith("pipeline.")}
+    return sorted({Path(inspect.getsourcefile(other)) for other in {module, *ours}})
 
 
 def run(job: Job, named: bool = False) -> None:

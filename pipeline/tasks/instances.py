@@ -16,12 +16,16 @@ from pipeline.tasks.task import Items, Task
 from pipeline.tasks.thresholds import Thresholds, level
 
 # how much of a border a pixel is whose nearest pixel of another object is 1, 2, … steps up, down, left or right away
-BORDER = (255, 85)
+BORDER = (255, 85, 42)
+# and one at that border through which alone a tip of its object is reached: it is flooded before its neighbours
+WAY_TO_TIP = 204
+DEEP = 6.0  # pixels from an object's edge that are its centre however large it is
+SEED = 4  # pixels; smaller seeds give way to larger ones
 MOST = 65535  # objects of an image
 
 # what the search tries: levels of the mask, levels of the seeds, smallest objects in pixels
 BOTTOMS = (0.3, 0.4, 0.5, 0.6, 0.7)
-TOPS = (0.2, 0.35, 0.5, 0.65, 0.8)
+TOPS = (0.35, 0.5, 0.6, 0.7, 0.8)
 SMALLEST = (0, 8, 16, 32, 64)
 
 
@@ -30,8 +34,9 @@ class Instances(Task):
     """A task with one layer of object numbers (uint16, 0 is background) and three probabilities per pixel.
 
     The probabilities are those of an object (`mask`), of a place where two objects touch or nearly so (`border`), and
-    how near the pixel is to the middle of its object (`centre`). A seed is where `centre` x (1 - `border`) is high:
-    both must agree that it is the inside of one object, and where two objects touch it is lowest on both sides.
+    how deep inside its object the pixel lies (`centre`). What decides is (1 - border) x (1 + centre) / 2: without a
+    border it is .5 or more, so objects of any shape stay whole at .5; higher levels also part what is joined by a
+    narrow bridge; and where two objects touch it is lowest, on both sides alike, so that what floods it meets there.
 
     Attributes:
         classes: the name of the class, alone in a tuple.
@@ -47,9 +52,9 @@ class Instances(Task):
     def target(self, labels: np.ndarray) -> np.ndarray:
         """H x W x 1 numbers of objects, 0..65535, to H x W x 3 uint8: mask, border, centre.
 
-        Border: see BORDER; the same on both sides of a line between two objects. Centre: (d - .5) / (largest d of the
-        object - .5), where d is the Euclidean distance to the nearest pixel of something else, so every object has a
-        pixel with 255 and outermost ones are low in objects of any size. The picture's edge is no edge of an object.
+        Border: see BORDER; the same on both sides of a line between two objects. Centre: (d - .5) / (the largest d of
+        the object or DEEP - .5), at most 1, where d is the Euclidean distance in pixels to the nearest one of
+        something else. The picture's edge is no edge of an object.
         """
         numbers = np.ascontiguousarray(labels[..., 0], np.uint16)
         mask = numbers != 0
@@ -59,14 +64,15 @@ class Instances(Task):
         """H x W x 3 uint8 probabilities to H x W x 1 numbers of objects, uint16.
 
         The mask is where its channel reaches `bottom`. Seeds are the connected parts (4 neighbours) of the mask where
-        centre x (1 - border) reaches `top`. They grow inside the mask from high to low values of that product until
-        they meet (Meyer's flooding, as in `skimage.segmentation.watershed`). A connected part of the mask without a
-        seed is an object, too. Objects smaller than `min_component` pixels are left out. Numbers are 1, 2, … in the
-        order of the first pixels, row after row.
+        (1 - border) x (1 + centre) / 2 reaches `top`, less those of fewer than SEED pixels beside larger ones in the
+        same part of the mask. They grow inside the mask from high to low values until they meet (Meyer's flooding, as
+        in `skimage.segmentation.watershed`). A connected part of the mask without a seed is an object, too. Objects
+        smaller than `min_component` pixels are left out. Numbers are 1, 2, … in the order of the first pixels, row
+        after row.
 
-        `decode(target(labels))` at .5 gives the labels back, up to the numbers, but: an object of several parts
-        becomes several; one with a waist less than about half its width is cut there; one that is a single pixel
-        thick and lies along another becomes part of that; so do tips one or two pixels thick that lie along another.
+        `decode(target(labels))` at .5 gives the labels back, up to the numbers, where objects are connected and three
+        pixels thick along others. An object of several parts becomes several; where it is one or two pixels thick
+        and lies along another, pixels may go to that; where it is that thin between two parts, it may be cut.
         """
         rule = thresholds[0]
         return _in_order(_objects(probabilities, rule.bottom, rule.top), rule.min_component)[..., None]
@@ -106,17 +112,33 @@ class Instances(Task):
 def _border(numbers: np.ndarray) -> np.ndarray:
     """H x W uint8, see BORDER."""
     border = np.zeros(numbers.shape, np.uint8)
-    # background must be neither the largest nor the smallest number of a neighbourhood
-    inverse = np.where(numbers, ~numbers, np.uint16(0))
+    mask = numbers != 0
+    # the largest and the smallest number of a neighbourhood; background must be neither
+    inverse = np.where(mask, ~numbers, np.uint16(0))
     for steps in range(len(BORDER), 0, -1):
         near = _diamond(steps)
         other = (cv2.dilate(numbers, near) != numbers) | (cv2.dilate(inverse, near) != inverse)
-        border[other & (numbers != 0)] = BORDER[steps - 1]
+        border[other & mask] = BORDER[steps - 1]
+    border[_ways_to_tips(numbers, mask & (border == BORDER[0]))] = WAY_TO_TIP
     return border
 
 
+def _ways_to_tips(numbers: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Where an object is so thin beside another that its pixels all lie at the line between the two (bool, H x W)."""
+    # no pixel off the line has a neighbour of another object, so whatever it reaches is of its own
+    off = ((numbers != 0) & ~line).astype(np.uint8)
+    tips = line & (cv2.dilate(off, _diamond(1)) == 0)
+    ways = tips.copy()
+    if tips.any():
+        for ids, tip, way in ((numbers, tips, ways), (numbers.T, tips.T, ways.T)):
+            same = ids[1:] == ids[:-1]
+            way[1:] |= tip[:-1] & same
+            way[:-1] |= tip[1:] & same
+    return ways & line
+
+
 def _centre(numbers: np.ndarray) -> np.ndarray:
-    """H x W uint8: how near a pixel is to the middle of its object."""
+    """H x W uint8: how deep inside its object a pixel lies."""
     outermost = cv2.morphologyEx(numbers, cv2.MORPH_GRADIENT, _diamond(1), borderType=cv2.BORDER_REPLICATE)
     inside = np.where((numbers != 0) & (outermost == 0), np.uint8(255), np.uint8(0))
     # where nothing is outermost there is no distance at all: OpenCV gives a huge one everywhere
@@ -125,8 +147,9 @@ def _centre(numbers: np.ndarray) -> np.ndarray:
     index, distance = numbers.ravel()[where], distance.ravel()[where]
     largest = np.zeros(int(index.max(initial=0)) + 1, np.float32)
     np.maximum.at(largest, index, distance)
+    largest = np.minimum(largest, np.float32(DEEP - 0.5))
     centre = np.zeros(numbers.size, np.uint8)
-    centre[where] = distance / largest[index] * 255 + 0.5
+    centre[where] = np.minimum(distance / largest[index], 1) * 255 + 0.5
     return centre.reshape(numbers.shape)
 
 
@@ -137,40 +160,47 @@ def _diamond(steps: int) -> np.ndarray:
 
 
 def _objects(probabilities: np.ndarray, bottom: float, top: float) -> np.ndarray:
-    """H x W int32 numbers, without gaps but in no order."""
+    """H x W int32 numbers in no order, some of which may be missing."""
     mask = (probabilities[..., 0] >= level(bottom)).astype(np.uint8)
     height = _height(probabilities)
-    seeds = mask & (height >= 255 * level(top)).astype(np.uint8)
+    high = mask & (height >= 2 * 255 * level(top)).astype(np.uint8)
     parts_count, parts = cv2.connectedComponents(mask, connectivity=4)
-    seed_count, seeds = cv2.connectedComponents(seeds, connectivity=4)
-    of_part = _seed_of_part(parts, parts_count, seeds, seed_count)
+    seed_count, seeds = cv2.connectedComponents(high, connectivity=4)
+    of_part, kept = _seeds_of_parts(parts, parts_count, seeds, seed_count)
     labels = of_part[parts]
     several = labels < 0
     if several.any():
-        labels[several] = _grown(height, seeds, several)[several]
+        labels[several] = _grown(height, np.where(kept, np.arange(seed_count), 0)[seeds], several)[several]
     return labels
 
 
 def _height(probabilities: np.ndarray) -> np.ndarray:
-    """centre x (1 - border), H x W int32, 0 to 255 x 255."""
-    return probabilities[..., 2].astype(np.int32) * (255 - probabilities[..., 1].astype(np.int32))
+    """(1 - border) x (1 + centre), H x W int32, 0 to 2 x 255 x 255."""
+    return (255 + probabilities[..., 2].astype(np.int32)) * (255 - probabilities[..., 1].astype(np.int32))
 
 
-def _seed_of_part(parts: np.ndarray, parts_count: int, seeds: np.ndarray, seed_count: int) -> np.ndarray:
-    """For each connected part of the mask the number of its object; -1 where it holds several seeds.
+def _seeds_of_parts(parts: np.ndarray, parts_count: int, seeds: np.ndarray, seed_count: int):
+    """Which object each connected part of the mask is, and which of the seeds count.
 
-    A part without a seed gets a number of its own, behind those of the seeds.
+    Returns: int32 numbers for each part: its only seed, or a new one behind the seeds where it has none; -1 where it
+        holds several; 0 for the background. And bool for each seed.
     """
     where = np.flatnonzero(seeds)
+    areas = np.bincount(seeds.ravel()[where], minlength=seed_count)
     part_of_seed = np.zeros(seed_count, np.int64)
     part_of_seed[seeds.ravel()[where]] = parts.ravel()[where]
-    held = np.bincount(part_of_seed[1:], minlength=parts_count)
+    largest = np.zeros(parts_count, np.int64)
+    np.maximum.at(largest, part_of_seed, areas)
+    kept = (areas >= SEED) | (largest[part_of_seed] < SEED)
+    kept[0] = False
+    numbers = np.flatnonzero(kept)
+    held = np.bincount(part_of_seed[numbers], minlength=parts_count)
     found = np.zeros(parts_count, np.int32)
-    found[part_of_seed[1:]] = np.arange(1, seed_count)
+    found[part_of_seed[numbers]] = numbers
     found[held > 1] = -1
     empty = np.flatnonzero(held[1:] == 0) + 1
     found[empty] = seed_count + np.arange(len(empty))
-    return found
+    return found, kept
 
 
 def _grown(height: np.ndarray, seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
