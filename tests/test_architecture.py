@@ -105,6 +105,10 @@ def test_there_is_no_circle():
         ("prepared", {"errors", "flat", "store"}),
         ("predictions", {"errors", "flat", "store"}),
         ("fold_table", {"errors", "prepared", "store"}),
+        ("mask_labels", {"errors"}),
+        ("image_folders", {"competition", "errors", "mask_labels", "raw_files"}),
+        ("folder_survey", {"errors", "image_folders", "mask_labels", "raw_files"}),
+        ("answers", {"job", "predictions"}),
     ],
 )
 def test_the_ground_floor_imports_only_what_lies_below_it(folder, allowed):
@@ -179,7 +183,33 @@ def test_the_name_of_a_task_is_no_string_to_test():
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare):
                 words = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-                assert not words & {"binary", "multiclass", "multilabel", "instances"}, f"{module}, {node.lineno}"
+                assert not words & {"binary", "multiclass", "multilabel", "instances", "volume"}, (
+                    f"{module}, {node.lineno}"
+                )
+
+
+KINDS = ("binary", "multiclass", "multilabel", "instances", "volume")
+
+
+def test_only_a_competition_names_its_kind_of_answer():
+    modules = {f"pipeline.tasks.{kind}" for kind in KINDS}
+    users = {part(module) for module, others in OURS.items() if others & modules}
+    assert users <= {"competitions", "tasks"}
+    assert {"competitions", "tasks"} <= users
+
+
+def test_no_object_is_asked_what_kind_it_is():
+    """`isinstance(task, …)`, `type(task) is …`: what differs is a method of the task."""
+    names = {"Binary", "MultiClass", "MultiLabel", "Instances", "Volume", "CountMetric", "ObjectMetric", "Task"}
+    for module, tree in TREES.items():
+        if part(module) == "tasks":
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Compare, ast.Match)) or (
+                isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass")
+            ):
+                words = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+                assert not words & names, f"{module}, line {node.lineno}"
 
 
 def test_the_stages_are_those_of_the_folder():

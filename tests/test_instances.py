@@ -7,7 +7,7 @@ import pytest
 from pipeline.imaging import rle
 from pipeline.imaging.objects import ObjectMetric
 from pipeline.raw_files import RawFiles
-from pipeline.tasks import instances
+from pipeline.tasks import ahead
 from pipeline.tasks.instances import BOTTOMS, SMALLEST, TOPS, Instances
 from pipeline.tasks.thresholds import Thresholds
 
@@ -182,7 +182,7 @@ def test_the_search_finds_a_rule_that_is_better_and_gives_its_pictures(searched)
 
 def test_pictures_come_in_order_whatever_the_threads_do(searched, monkeypatch):
     items, search = searched
-    monkeypatch.setattr(instances.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(ahead.os, "cpu_count", lambda: 1)
     again = TASK.search(METRIC, iter(items), np.array([f"g{i}" for i in range(len(items))], dtype=object))
     assert np.array_equal(again.all_statistics, search.all_statistics)
 

@@ -200,6 +200,9 @@ def _groups(looks: dict[str, _Look]) -> dict[str, str]:
 # the Lovász hinge knows no shares, and the centre of a nucleus is one
 SMALLEST = {name: value for name, value in SMOKE.items() if not name.startswith("late_")}
 
+# shares again: Dice draws them to all or nothing
+SHARES = {"loss": "bce"}
+
 # colours say little about what a nucleus is: dark on white, bright on black, violet or grey
 COLOURS = {"hue": 60.0, "to_grey": 0.2, "invert": 0.2}
 
@@ -211,6 +214,7 @@ QUICK = {
     "crop": 128,
     "epochs": 120,
     "batch_size": 8,
+    **SHARES,
     "ema": 0.99,
     "scale": 0.35,
     "rotation": 15.0,
@@ -223,6 +227,7 @@ DEFAULT = {
     "crop": 256,
     "epochs": 200,
     "batch_size": 16,
+    **SHARES,
     "scale": 0.35,
     "rotation": 15.0,
     **COLOURS,

@@ -95,6 +95,10 @@ class ObjectMetric:
         """Whether nothing at all was found: (…, 10, 3) to (…)."""
         return statistics[..., 0, :2].sum(axis=-1) == 0
 
+    def class_scores(self, statistics: np.ndarray) -> None:
+        """Objects are of one class."""
+        return
+
     def overlap(self, statistics: np.ndarray) -> None:
         """Matched objects do not say how many pixels overlap."""
         return

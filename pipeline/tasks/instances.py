@@ -1,16 +1,12 @@
 """Objects of one class that may touch: nuclei, cells. A network draws them, a watershed tells them apart."""
 
-import os
-import sys
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, paint_runs
+from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, Task
 from pipeline.tasks.thresholds import Thresholds, level
@@ -85,8 +81,7 @@ class Instances(Task):
             for top in TOPS
             for area in SMALLEST
         ]
-        total = None if groups is None else len(groups)
-        statistics = np.stack(list(_ahead(_statistics, items, total)), axis=1)
+        statistics = np.stack(list(in_order(_statistics, items)), axis=1)
         axes = (
             ("bottom", "threshold of the mask", BOTTOMS),
             ("top", "threshold of the seeds", TOPS),
@@ -236,21 +231,3 @@ def _statistics(item: tuple) -> np.ndarray:
     _, probabilities, labels = item
     found = (_objects(probabilities, bottom, top) for bottom in BOTTOMS for top in TOPS)
     return np.concatenate([matches(numbers, labels[..., 0], SMALLEST) for numbers in found])
-
-
-def _ahead(work, items: Items, total: int | None) -> Iterator[np.ndarray]:
-    """The work's answers in the order of the items, by all cores; few items are read before they are needed."""
-    from tqdm import tqdm
-
-    threads = os.cpu_count() or 1
-    bar = tqdm(total=total, desc="tune", unit="image", disable=not sys.stderr.isatty(), delay=1)
-    waiting: deque = deque()
-    with ThreadPoolExecutor(threads) as pool, bar:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-                bar.update()
-        while waiting:
-            yield waiting.popleft().result()
-            bar.update()

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric
+from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, Task
 from pipeline.tasks.thresholds import Thresholds
@@ -57,14 +58,16 @@ class MultiClass(Task):
 
     def search(self, metric: CountMetric, items: Items, groups=None) -> Candidates:
         """Along one line: how much rare classes are favoured. Pixels are decoded once for each of POWERS."""
-        kept, totals = [], np.zeros(self.outputs, np.int64)
-        for _, _, labels in (items := list(items)):
-            totals += self.counts(labels, labels)[:, 2]
+        items = list(items)  # of views: nothing is read yet
+        totals = sum(self.counts(labels, labels)[:, 2] for _, _, labels in items)
         shares = np.maximum(totals, 1) / max(totals.sum(), 1)
         rules = [self._rule(shares**power) for power in POWERS]
-        for _, probabilities, labels in items:
-            kept.append([self.counts(self.decode(probabilities, rule), labels) for rule in rules])
-        statistics = np.moveaxis(np.array(kept), 1, 0)
+
+        def counted(item):
+            _, probabilities, labels = item
+            return [self.counts(self.decode(probabilities, rule), labels) for rule in rules]
+
+        statistics = np.stack([np.array(found) for found in in_order(counted, items)], axis=1)
         return Candidates(rules, statistics, metric, groups)
 
     def in_words(self, rule: Thresholds) -> str:

@@ -64,9 +64,9 @@ class Tally:
 
     def by_class(self) -> np.ndarray | None:
         """The score of each class, mean over units; None where the metric knows no classes."""
-        if not hasattr(self.metric, "class_scores"):
-            return None
         scores = self.metric.class_scores(_sums(self.statistics, self.units()))
+        if scores is None:
+            return None
         return np.array(
             [column[~np.isnan(column)].mean() if (~np.isnan(column)).any() else np.nan for column in scores.T]
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.imaging.metrics import CountMetric
+from pipeline.tasks.ahead import in_order
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, together
@@ -36,15 +37,18 @@ class Volume(Binary):
     def search(self, metric: CountMetric, items: Items, groups=None) -> Candidates:
         """Each rule is tried on each volume."""
         rules = [[self._rule(level, area)] for level in LEVELS for area in AREAS]
-        found = []
-        for slices in together(items):
+
+        def counted(slices):
             answers = [("volume", probabilities) for probabilities, _ in slices]
-            per_rule = [
-                [self.counts(d, labels) for d, (_, labels) in zip(self.decoded(answers, rule), slices, strict=True)]
-                for rule in rules
-            ]
-            found.append(np.array(per_rule))
-        statistics = np.concatenate(found, axis=1)
+            truth = [labels for _, labels in slices]
+            return np.array(
+                [
+                    [self.counts(*pair) for pair in zip(self.decoded(answers, rule), truth, strict=True)]
+                    for rule in rules
+                ]
+            )
+
+        statistics = np.concatenate(list(in_order(counted, together(items))), axis=1)
         levels = [level / 255 for level in LEVELS]
         axes = ("bottom", "threshold", levels), ("min_area", "minimum area of a slice, pixels", AREAS)
         return Candidates(rules, statistics, metric, groups, (len(LEVELS), len(AREAS)), axes)
