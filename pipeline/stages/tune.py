@@ -37,7 +37,8 @@ def _rules(competition) -> list[str]:
     """The source of what scores and decodes: another formula is another score."""
     task, metric = competition.task, competition.metric
     functions = [value for value in vars(metric).values() if callable(value)]
-    parts = [*type(task).__mro__[:-1], type(metric), *functions, *competition.also.values()]
+    modules = dict.fromkeys(inspect.getmodule(kind) for kind in (*type(task).__mro__[:-1], type(metric)))
+    parts = [*modules, *functions, *competition.also.values()]
     return [metric.name, repr(task), *(inspect.getsource(part) for part in parts)]
 
 
