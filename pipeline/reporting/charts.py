@@ -194,3 +194,58 @@ def _for_page(svg: str, title: str) -> str:
     for colour, name in _CSS.items():
         body = body.replace(colour, f"var(--{name})")
     return f'<svg viewBox="{box}" role="img" aria-label="{escape(title)}">{body}'
+
+
+def columns(title: str, names: list[str], counts: list[int], axis: str) -> str:
+    """How many images in each class, the number above each column."""
+
+    def draw(figure, axes):
+        places = np.arange(len(names))
+        axes.bar(places, counts, width=0.78, color=COLOURS[0], alpha=0.8, linewidth=0)
+        for place, count in zip(places, counts, strict=True):
+            axes.annotate(str(count), (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=9)
+        axes.set_xticks(places, names, fontsize=9.5)
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.margins(y=0.1)
+        axes.set_xlabel(axis)
+        axes.grid(axis="x", visible=False)
+        axes.tick_params(length=0)
+
+    return _svg(title, draw, height=2.9)
+
+
+def steps(title: str, edges: np.ndarray, series: list[tuple[str, np.ndarray]], axis: str, log: bool = False) -> str:
+    """Histograms of numbers over the same bins: (name, values), each as shares of its own."""
+
+    def draw(figure, axes):
+        for number, (name, values) in enumerate(series):
+            heights = np.histogram(values, edges)[0] / max(len(values), 1)
+            colour = COLOURS[number % len(COLOURS)]
+            axes.stairs(heights, edges, color=colour, fill=True, alpha=0.14, linewidth=0)
+            axes.stairs(heights, edges, color=colour, label=name, linewidth=1.5)
+        if log:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+        axes.set_ylim(0)
+        axes.set_xlabel(axis)
+        axes.tick_params(length=0)
+        if len(series) > 1:
+            axes.legend(fontsize=9.5, labelcolor=MUTED, handlelength=1.2)
+
+    return _svg(title, draw, height=2.9)
+
+
+def scatter(title: str, x: np.ndarray, y: np.ndarray, axes_titles: tuple[str, str], means: tuple | None = None) -> str:
+    """A dot for each (x, y) of n; `means` (x, y, standard errors of y) are drawn over them as a line. y in shares."""
+
+    def draw(figure, axes):
+        axes.plot(x, y, "o", color=COLOURS[0], markersize=2.4, alpha=0.35, markeredgewidth=0)
+        if means is not None:
+            axes.errorbar(*means, color=COLOURS[1], linewidth=1.8, elinewidth=1.2, marker="o", markersize=4)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
+        axes.set_xlabel(axes_titles[0])
+        axes.set_ylabel(axes_titles[1])
+        axes.tick_params(length=0)
+
+    return _svg(title, draw, height=2.9)

@@ -151,7 +151,7 @@ def heat_map(probabilities: np.ndarray) -> str:
 
 def data_uri(picture: np.ndarray) -> str:
     """H x W x 3 RGB as a PNG inside a URI."""
-    done, content = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    done, content = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 6])
     if not done:
         raise RuntimeError("OpenCV could not encode a PNG")
     return "data:image/png;base64," + base64.b64encode(content.tobytes()).decode("ascii")
