@@ -91,3 +91,23 @@ def test_the_published_small_unet_has_34_5_million_parameters():
     network = unet.build(recipe, 3, competition.task.outputs, [0.0] * 3, [1.0] * 3)
     assert round(sum(np.prod(weight.shape) for weight in network.trainable_weights) / 1e6, 1) == 34.5
     assert (recipe.size, recipe.fit, recipe.epochs, recipe.loss) == (128, "resize", 20, "ce")
+
+
+def test_a_mistake_in_a_file_of_ones_own_is_a_line_that_names_it(tmp_path, monkeypatch):
+    from pipeline import __main__ as command_line
+    from pipeline.errors import UserError
+
+    for text, wanted in (("x = 1\ny = z\n", "line 2: NameError"), ("def f(:\n", "line 1: SyntaxError")):
+        monkeypatch.setattr(command_line, "PACKAGE", tmp_path)
+        path = tmp_path / "competitions" / "broken.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        try:
+            exec(compile(text, str(path), "exec"), {})
+        except Exception as error:
+            assert wanted in command_line._mistake("broken", error)
+        else:
+            pytest.fail("no mistake")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="--fold means nothing to new"):
+        command_line.run(["new", "x", "--fold", "1"])
