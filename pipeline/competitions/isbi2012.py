@@ -144,7 +144,7 @@ competition = Competition(
     recipes={"smoke": SMOKE, "quick": QUICK, "default": DEFAULT},
     costs={
         "smoke": "proves the path: under two minutes on 2 cores",
-        "quick": "no GPU: two cores",
+        "quick": "no GPU: about 20 minutes on 2 cores for all five folds",
         "default": "one GPU",
     },
     uploads=False,

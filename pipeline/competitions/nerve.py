@@ -134,7 +134,7 @@ competition = Competition(
     recipes={"smoke": SMOKE, "quick": QUICK, "default": DEFAULT},
     costs={
         "smoke": "proves the path: under two minutes on 2 cores",
-        "quick": "no GPU: two cores",
+        "quick": "no GPU: two hours or more on 2 cores (estimated)",
         "default": "one GPU",
     },
     remarks=(

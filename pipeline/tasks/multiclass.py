@@ -95,7 +95,7 @@ class MultiClass(Task):
         return float(np.mean(decoded[known] != labels[known])) if known.any() else 0.0
 
     def coverage(self, labels: np.ndarray) -> float:
-        """The share of the image that is not the first class, which a data set that has a background calls it."""
+        """The share of the image that is neither the first class (the background, where there is one) nor void."""
         return float(np.mean((labels != 0) & (labels != (self.void if self.void is not None else 0))))
 
     def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
