@@ -64,6 +64,8 @@ def keep_picture(job: Job, folder: Path) -> None:
     """Answers to images evenly spread over those of the csv."""
     found = facts.gather(job).submitted
     filled = np.flatnonzero(found.coverage > 0)
+    if not len(filled):
+        return
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, min(SHOWN, len(filled))).astype(int))]
     tiles = [tile(labels, job.competition.task) for labels in labels_of_rows(job, found.rows[chosen])]
     rows = [np.concatenate(tiles[i : i + 6], axis=1) for i in range(0, len(tiles) - len(tiles) % 6, 6)] or [
@@ -76,7 +78,8 @@ def tile(labels: np.ndarray, task) -> np.ndarray:
     """SIDE x SIDE x 3: classes in their colours, objects in colours of their own, a mask in white."""
     numbers = labels[..., 0].astype(np.int64)
     if task.colours:
-        colours = np.array(task.colours, np.uint8)
+        colours = np.zeros((256, 3), np.uint8)
+        colours[: len(task.colours)] = task.colours
     elif numbers.max() > 1:
         colours = np.random.default_rng(0).integers(60, 256, (numbers.max() + 1, 3)).astype(np.uint8)
         colours[0] = 0

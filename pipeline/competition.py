@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric
 from pipeline.imaging.objects import ObjectMetric
 from pipeline.submission import Format
@@ -92,6 +93,19 @@ class Competition:
     uploads: bool = True
     remarks: tuple[str, ...] = ()
     also: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Raises UserError where task, metric and format do not fit each other: it would show after all training."""
+        task, form = self.task, self.format
+        if task.objects != self.metric.objects:
+            wanted = "objects (ObjectMetric)" if task.objects else "pixels (CountMetric)"
+            raise UserError(f"{self.name}: its task asks for a metric of {wanted}")
+        if task.objects != form.several:
+            raise UserError(f"{self.name}: its format must say several={task.objects}: a row for each object or not")
+        if len(task.classes) > 1 and not form.class_column:
+            raise UserError(f"{self.name}: with {len(task.classes)} classes its format needs a class_column")
+        if form.pictures and task.layers > 1:
+            raise UserError(f"{self.name}: layers that overlap cannot be one label picture; pictures=False")
 
 
 def coverage_class(coverage: np.ndarray) -> np.ndarray:

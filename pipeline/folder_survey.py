@@ -72,7 +72,7 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
     if not pairs:
         raise UserError(f"{raw.folder}: every mask belongs to an image in {test}/; put what is to be learnt elsewhere")
     chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, MOST).astype(int))]
-    pictures = [raw.picture(image) for image, _ in chosen[:: max(1, len(chosen) // 50)]]
+    looks = [_look(raw.picture(image)) for image, _ in chosen[:: -(-len(chosen) // 50)]]
     pixels, sizes, most = Counter(), set(), 0
     for _, mask in chosen:
         picture = raw.picture(mask)
@@ -88,8 +88,8 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
         looked_at=len(chosen),
         smallest=min(sizes, key=lambda size: (size[0] * size[1], size)),
         largest=max(sizes, key=lambda size: (size[0] * size[1], size)),
-        channels=_channels(pictures),
-        depth=str(pictures[0].dtype),
+        channels=_channels(looks),
+        depth=looks[0][2],
         pixels=dict(pixels),
         most=most,
         order=_palette(raw.read(chosen[0][1])),
@@ -110,11 +110,15 @@ def _values(mask: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"mask {name} {error}") from error
 
 
-def _channels(pictures: list[np.ndarray]) -> int | None:
-    counts = {picture.shape[2] for picture in pictures}
-    if not counts <= {1, 3, 4}:
+def _look(picture: np.ndarray) -> tuple[int, bool, str]:
+    """Channels, whether grey, and dtype of an image: its pixels need not be kept."""
+    return picture.shape[2], is_grey(picture[..., :3]), str(picture.dtype)
+
+
+def _channels(looks: list[tuple[int, bool, str]]) -> int | None:
+    if not {count for count, _, _ in looks} <= {1, 3, 4}:
         return None
-    return 1 if all(is_grey(picture[..., :3]) for picture in pictures) else 3
+    return 1 if all(grey for _, grey, _ in looks) else 3
 
 
 def _palette(content: bytes) -> list[int]:

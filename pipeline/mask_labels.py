@@ -56,7 +56,7 @@ def class_ids(count: int, void: int | None = None) -> Labels:
     def labels(picture: np.ndarray) -> np.ndarray:
         values = values_of(picture)
         ignored = values == void if void is not None else np.zeros(values.shape, bool)
-        wrong = (values >= count) & ~ignored
+        wrong = ((values >= count) | (values < 0)) & ~ignored
         if wrong.any():
             raise UserError(_not_a_class(np.unique(values), np.unique(values[wrong]), count))
         return np.where(ignored, VOID, values).astype(np.uint8)[..., None]
@@ -86,12 +86,21 @@ def palette(colours: dict[str, tuple[int, int, int]], void: tuple[int, int, int]
 def objects(picture: np.ndarray) -> np.ndarray:
     """Every value or colour but 0 (black) is an object of its own: H x W x 1, uint16."""
     seen, numbers = np.unique(values_of(picture), return_inverse=True)
+    _refuse_too_many(len(seen))
     return (numbers.reshape(picture.shape[:2]) + (seen[0] != 0)).astype(np.uint16)[..., None]
 
 
 def parts(picture: np.ndarray) -> np.ndarray:
     """Every connected part of a binary mask is an object (4 neighbours): H x W x 1, uint16."""
-    return cv2.connectedComponents(binary(picture), connectivity=4)[1].astype(np.uint16)[..., None]
+    count, numbers = cv2.connectedComponents(binary(picture), connectivity=4)
+    _refuse_too_many(count)
+    return numbers.astype(np.uint16)[..., None]
+
+
+def _refuse_too_many(count: int) -> None:
+    """Raises UserError where objects cannot be numbered in 16 bits."""
+    if count > 65535:
+        raise UserError(f"holds {count} objects, which is noise: is it a mask?")
 
 
 def with_channels(picture: np.ndarray, channels: int | None) -> np.ndarray:
@@ -144,6 +153,8 @@ def colour_of(code: int) -> tuple[int, int, int]:
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind in "if" and values.size and values.min() < 0:
+        raise UserError(f"holds the value {values.min()}; a mask holds 0 and what is above it")
     if values.dtype.kind == "f" and not np.array_equal(values, np.floor(values)):
         raise UserError("holds fractions; a mask holds whole numbers: save probabilities as 0 and 1 first")
     return values.astype(np.int64)

@@ -43,6 +43,11 @@ class Prepared:
             keep_default_na=False,
             na_values={"coverage": [""]},
         )
+        if "kind" not in self.table.columns or "class_pixels" not in self.info:
+            raise UserError(
+                f"{self.folder} was prepared by an earlier version; name the raw files with --data DIR, so that they "
+                "are prepared again"
+            )
         self.is_train = (self.table["part"] == "train").to_numpy()
 
     def fingerprint(self, kind: str) -> str:

@@ -67,7 +67,7 @@ class Store:
 
     @property
     def tuning(self) -> Path:
-        """What the threshold search saw, for the report: surfaces and per-image scores."""
+        """What the threshold search saw, for the report: the ids of the images, surfaces and curves."""
         return self.run_folder / "tuning.npz"
 
     @property

@@ -1,15 +1,20 @@
 """Which folds of a run are trained, and whether they still belong to the data, the folds and the recipe of today."""
 
+import functools
+import inspect
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from pipeline import recipe as recipes
 from pipeline import store, submission
+from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.job import Job
 
 WEIGHTS, DONE = "model.weights.h5", "valid.npy"
+SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
 
 
 def folds(job: Job) -> list:
@@ -24,7 +29,29 @@ def inputs_of(job: Job, fold) -> dict:
         "prepared": job.prepared.fingerprint("train"),
         "fold": job.fold_table.fingerprint(fold),
         "recipe": recipes.to_json(replace(job.recipe, trained_folds=0)),
+        "symmetry": job.competition.symmetry,
     }
+
+
+def rules(competition: Competition) -> str:
+    """A fingerprint of what scores and decodes: other code, another formula or another rule is another answer."""
+    package = Path(__file__).parent
+    files = [*sorted((package / "tasks").glob("*.py")), *(package / "imaging" / f"{name}.py" for name in SCORING)]
+    metric = competition.metric
+    functions = [value for value in vars(metric).values() if callable(value)] + list(competition.also.values())
+    parts = [metric.name, repr(competition.task), *(_source(function) for function in functions)]
+    return store.text_hash(*parts, *(path.read_text(encoding="utf-8") for path in files))
+
+
+def _source(function) -> str:
+    """The code of a function, and the values it holds; of anything else what it prints as."""
+    if isinstance(function, functools.partial):
+        return f"{_source(function.func)} {function.args} {function.keywords}"
+    try:
+        held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+        return f"{inspect.getsource(function)} {held}"
+    except (TypeError, OSError):
+        return repr(function)
 
 
 def check(job: Job, leaving_out=()) -> None:
@@ -83,6 +110,8 @@ def expected(job: Job) -> submission.Expected:
 def _differences(saved: dict, wanted: dict) -> list[str]:
     names = {"prepared": "other train images or labels", "fold": "other folds"}
     found = [text for key, text in names.items() if saved.get(key) != wanted[key]]
+    # not recorded by earlier versions
+    found += ["other flips (symmetry)"] if saved.get("symmetry", wanted["symmetry"]) != wanted["symmetry"] else []
     # a field that did not exist then has its default now
     recipe = {**recipes.to_json(recipes.Recipe()), **saved.get("recipe", {})}
     return found + (["another recipe"] if recipe != wanted["recipe"] else [])

@@ -52,7 +52,7 @@ def tuned(data: OutOfFold, task: Task) -> tuple[dict, Tally]:
     chosen = data.search.choose(np.arange(len(data.ids)))
     tally, half = data.tally(chosen), data.tally(task.plain_thresholds())
     crossed = cross_fitted(data)
-    empty = data.metric.is_empty(tally.statistics)
+    empty = task.is_empty(data.metric, tally.statistics)
     content = {
         "classes": list(task.classes),
         "thresholds": [thresholds.to_json() for thresholds in chosen],

@@ -13,7 +13,6 @@ from pipeline.imaging.duplicates import (
     edges,
     equal_pairs,
     fingerprint,
-    is_constant,
     neighbour_pairs,
     similar_pairs,
     thumbnail,
@@ -65,14 +64,6 @@ def test_copies_are_paired_in_a_chain():
     assert equal_pairs(["a", "b", "a", "c", "b", "a"]).tolist() == [[0, 2], [1, 4], [2, 5]]
     assert components(equal_pairs(["a", "b", "a", "c", "b", "a"]), 6).tolist() == [0, 1, 0, 2, 1, 0]
     assert equal_pairs(["a", "b"]).shape == (0, 2)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16])
-def test_an_image_is_constant_when_its_channels_are(dtype):
-    image = np.full((5, 7, 3), (1, 2, 3), dtype)
-    assert is_constant(image)
-    image[4, 6, 2] = 4
-    assert not is_constant(image)
 
 
 def test_near_copies_are_found_whatever_their_brightness_size_or_noise():

@@ -54,7 +54,7 @@ def job_of(root, images: list[RawImage], task=SALT, notes=()) -> Job:
         task=task,
         metric=CountMetric("mean Dice", dice),
         read=lambda raw: RawData(images, notes=list(notes)),
-        format=Format("id", "rle"),
+        format=Format("id", "rle", class_column="class" if len(task.classes) > 1 else ""),
         symmetry="none",
         recipes={"default": {}},
         costs={},
@@ -166,7 +166,7 @@ def test_colours_are_found_for_classes_without():
     layers = exploration_tiles.legend(MultiLabel(tuple("abcdefgh")))
     assert [name for _, name, _ in layers] == list("abcdefgh")
     assert len({colour for _, _, colour in layers}) == 8
-    assert [name for _, name, _ in exploration_tiles.legend(MultiClass(("ground", "a", "b")))] == ["a", "b"]
+    assert [name for _, name, _ in exploration_tiles.legend(MultiClass(("ground", "a", "b")))] == ["ground", "a", "b"]
 
 
 def test_shares_and_numbers_for_people():
@@ -255,7 +255,7 @@ def test_what_is_doubtful_is_said(doubtful):
 
 def test_groups_and_kinds_are_counted(doubtful):
     _, content, _ = doubtful
-    assert content["groups"]["count"] == 2 and content["groups"]["alone"] == 1
+    assert content["groups"]["count"] == 3 and content["groups"]["alone"] == 1
     assert content["groups"]["rows"][0]["name"] == "one" and content["groups"]["rows"][0]["test"] == 1
     assert {row["name"]: row["train"] for row in content["kinds"]["rows"]} == {"day": 5, "night": 0}
 

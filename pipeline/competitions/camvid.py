@@ -115,6 +115,7 @@ SMALLEST = {
     **{name: value for name, value in SMOKE.items() if not name.startswith("late_")},
     "folds": 3,
     "loss": "ce",
+    "score_every": 2,
 }
 
 # two CPU cores, under seven minutes a fold

@@ -36,11 +36,6 @@ def equal_pairs(fingerprints: Sequence[str]) -> np.ndarray:
     return _in_order(pairs)
 
 
-def is_constant(image: np.ndarray) -> bool:
-    """Whether all pixels of an H x W x C image are the same; its channels may differ from each other."""
-    return bool((image == image[:1, :1]).all())
-
-
 def thumbnail(image: np.ndarray, side: int = 16) -> np.ndarray:
     """H x W x C to side * side * C float32 of mean 0 in each channel and length 1: a product of two is a correlation.
 

@@ -76,6 +76,8 @@ class CountMetric:
     formula: Callable[[Counts, Counts, Counts], np.ndarray]
     unit: Callable[[np.ndarray | None, int], np.ndarray] = each_image
 
+    objects = False  # it counts pixels
+
     def statistic(self, task, decoded: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Of one image: classes x 3, int64."""
         return task.counts(decoded, labels)

@@ -81,6 +81,7 @@ class ObjectMetric:
     name: str
 
     unit = staticmethod(each_image)
+    objects = True
 
     def statistic(self, task, decoded: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Of one image, both H x W x 1 numbers of objects: 10 x 3, int64."""

@@ -260,7 +260,7 @@ def subsets(found: Explored, column: str) -> dict:
         "largest": int(counts.max()),
         "median": float(np.median(counts)),
         "smallest": int(counts.min()),
-        "alone": int(len(found.table) - len(named)),
+        "alone": int((counts == 1).sum()),
         "both": sum(row["train"] > 0 and row["test"] > 0 for row in rows),
         "test_only": [row["name"] for row in rows if not row["train"]],
         "rows": rows[:ROWS],

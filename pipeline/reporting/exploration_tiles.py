@@ -94,17 +94,13 @@ def pictures(image: np.ndarray, labels: np.ndarray | None, task: Task, bare: boo
 
 
 def legend(task: Task) -> list[tuple[int, str, tuple[int, int, int]]]:
-    """(number, name, RGB) of the classes that are painted; empty where one class is outlined.
-
-    Of classes without colours of their own the first is left as it is if it is what others are counted against: a
-    data set with one layer calls it background.
-    """
+    """(number, name, RGB) of the classes that are painted; empty where one class is outlined."""
     count = len(task.classes)
     if task.colours:
         return [(k, task.classes[k], tuple(task.colours[k])) for k in range(count)]
     if count == 1:
         return []
-    return [(k, task.classes[k], _hue(k)) for k in range(1 if task.layers == 1 else 0, count)]
+    return [(k, task.classes[k], _hue(k)) for k in range(count)]
 
 
 def tinted(picture: np.ndarray, labels: np.ndarray, task: Task) -> np.ndarray:

@@ -49,8 +49,8 @@ class Facts:
         n = len(self.held_out.scores)
         if self.ours and self.content.get("cross_fitted") is not None:
             return Headline(self.content["cross_fitted"], self.content["standard_error"], n, "cross-fitted")
-        tally = self.held_out.tally
-        return Headline(tally.score(), tally.error(), n, "out-of-fold, thresholds made by hand")
+        tally, kind = self.held_out.tally, "not cross-fitted" if self.ours else "thresholds made by hand"
+        return Headline(tally.score(), tally.error(), n, f"out-of-fold, {kind}")
 
     @property
     def hidden(self) -> submitted.Hidden | None:

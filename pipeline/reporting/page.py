@@ -85,9 +85,9 @@ def notes(job: Job, facts: Facts) -> list[str]:
         found.append("Nothing was held out: there is no score to expect, and thresholds were not chosen by one.")
     elif len(numbered) < count:
         found.append(f"{len(numbered)} of {count} folds are trained; the scores are of the images these held out.")
-    if facts.held_out is not None and len(numbered) == 1 and facts.ours:
+    if len(numbered) == 1 and facts.ours and facts.content.get("cross_fitted") is not None:
         found.append("With one fold, cross-fitting chooses thresholds on four fifths of it and scores the last fifth.")
-    warning = _collapsed(facts)
+    warning = _collapsed(job, facts)
     if warning:
         found.append(warning[0].upper() + warning[1:] + ".")
     found += job.competition.remarks
@@ -96,11 +96,12 @@ def notes(job: Job, facts: Facts) -> list[str]:
     return found
 
 
-def _collapsed(facts: Facts) -> str | None:
+def _collapsed(job: Job, facts: Facts) -> str | None:
     held = facts.held_out
     if held is None:
         return None
-    return tuning.collapsed(held.tally.metric.is_empty(held.tally.statistics), held.coverage)
+    empty = job.competition.task.is_empty(held.tally.metric, held.tally.statistics)
+    return tuning.collapsed(empty, held.coverage)
 
 
 def _gallery(job: Job, facts: Facts) -> list[dict]:
@@ -112,7 +113,7 @@ def _gallery(job: Job, facts: Facts) -> list[dict]:
             return gallery.tiles(job, held, facts.rules, indices)
     elif found is not None and found.tally is not None:
         scores = found.tally.image_scores()
-        chosen = gallery.choose(scores, 1 - scores, found.coverage, SHOWN)
+        chosen = gallery.choose(scores, 1 - scores, found.truth_coverage, SHOWN)
 
         def tiles(indices):
             return gallery.tiles_of_test(job, found, indices)

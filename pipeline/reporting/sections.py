@@ -134,8 +134,9 @@ def coverage(facts: Facts) -> dict:
             {"name": COVERAGE[key], "n": len(mine), "score": score, "error": _error(held, mine), "wrong": wrong}
         )
     # the points of the whole score that are lost in the class: where there is something to gain
+    alone = len(np.unique(held.tally.units())) == len(keys)
     for row in rows:
-        row["lost"] = (1 - row["score"]) * row["n"] / len(keys)
+        row["lost"] = (1 - row["score"]) * row["n"] / len(keys) if alone else None
     columns = [[row[name] for row in rows] for name in ("name", "score", "error")]
     return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS)}
 

@@ -26,12 +26,14 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Submitted:
-    """Attributes: summary: rows, images, share empty; coverage: of each image, 0..1; is_test: whether these are
+    """Attributes: summary: rows, images, share empty; coverage: of each image, 0..1; truth_coverage: the same
+    of the truth, where it is known; is_test: whether these are
     test images (without a test part they are held-out ones); rows: of the prepared table; tally: what they got, None
     where the truth is not known."""
 
     summary: Summary
     coverage: np.ndarray
+    truth_coverage: np.ndarray
     is_test: bool
     rows: np.ndarray
     tally: Tally | None
@@ -54,14 +56,15 @@ def read(job: Job) -> Submitted | None:
     is_test = len(rows) > 0 and not job.prepared.is_train[rows].any()
     truth = job.prepared.truth if is_test else None
     place = {row: i for i, row in enumerate(job.prepared.test)}
-    coverage, statistics = [], []
+    coverage, true_coverage, statistics = [], [], []
     task, metric = job.competition.task, job.competition.metric
     for row, labels in zip(rows, decoded(csv, form, expected, task), strict=True):
         coverage.append(task.coverage(labels))
         if truth is not None:
             statistics.append(metric.statistic(task, labels, truth[place[row]]))
+            true_coverage.append(task.coverage(truth[place[row]]))
     tally = Tally(metric, np.stack(statistics), job.prepared.groups(rows)) if statistics else None
-    return Submitted(summary, np.array(coverage), is_test, rows, tally)
+    return Submitted(summary, np.array(coverage), np.array(true_coverage), is_test, rows, tally)
 
 
 def labels_of_rows(job: Job, rows: np.ndarray) -> list[np.ndarray]:

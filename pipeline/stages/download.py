@@ -31,10 +31,8 @@ def run(job: Job, named: bool = False) -> None:
         path = kaggle_site.download(competition.slug, raw, competition.page, job.say)
         job.say(f"downloaded {job.store.shown(path)}, {path.stat().st_size / 1e6:.1f} MB")
     else:
-        raise UserError(
-            f"{competition.name} is not on Kaggle: get its files from {competition.page} and name "
-            "their folder with --data DIR"
-        )
+        where = f"get its files from {competition.page} and " if competition.page else ""
+        raise UserError(f"{competition.name} is not on Kaggle: {where}name the folder of its files with --data DIR")
 
 
 def _has_raw_files(job: Job) -> bool:

@@ -1,6 +1,6 @@
 """runs/<c>/<run>/fold<k>/model.weights.h5, the test images -> fold<k>/test.npy test.csv.
 
-Averaged over flips; memory is bounded by a batch. Nothing to do where a competition has no test part.
+Averaged over flips; memory is bounded by a few dozen images. Nothing to do where a competition has no test part.
 """
 
 from pipeline import store, trained
@@ -23,6 +23,7 @@ def inputs_of(job: Job, fold) -> dict:
         "weights": store.fingerprint(weights) if weights.exists() else "",
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
+        "symmetry": job.competition.symmetry,
     }
 
 

@@ -8,7 +8,9 @@ import hashlib
 import inspect
 import os
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +77,10 @@ def run(job: Job, named: bool = False) -> None:
 def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
     """Writes the prepared folder from raw files; returns the content of prepared.json."""
     data = competition.read(raw)
-    images = sorted(data.images, key=lambda image: (image.part == "test", image.id))
+    images = sorted(_grouped(data.images), key=lambda image: (image.part == "test", image.id))
     _refuse_twins(images)
+    if competition.task.needs_groups:
+        _refuse_torn(images)
     writer = _Writer(competition, folder)
     writer.write(images)
     sample = folder / "sample_submission.csv"
@@ -134,6 +138,8 @@ class _Writer:
             )
         if labels is not None and labels.shape != (*picture.shape[:2], self.task.layers):
             raise UserError(f"image {image.id} is {picture.shape[:2]} pixels, its labels are {labels.shape[:2]}")
+        if self.task.needs_groups:
+            _refuse_another_size(image, picture, self.rows)
         pictures.append(picture)
         content = self.content[image.part]
         kind = (image.kind,) if image.kind else ()
@@ -203,6 +209,13 @@ class _Writer:
         }
 
 
+def _refuse_another_size(image: RawImage, picture: np.ndarray, rows: list) -> None:
+    """Raises UserError for a slice that differs in size from the one before it in its volume."""
+    if rows and rows[-1][1:3] == [image.part, image.group] and rows[-1][4:6] != list(picture.shape[:2]):
+        sizes = " and ".join("{} x {}".format(*size) for size in (rows[-1][4:6], picture.shape[:2]))
+        raise UserError(f"slices {rows[-1][0]} and {image.id} of one volume are {sizes} pixels; all must be alike")
+
+
 def _decoded(images: list[RawImage]):
     """(image, picture, labels) in order; a few dozen are decoded ahead by all cores."""
     from tqdm import tqdm
@@ -217,6 +230,25 @@ def _decoded(images: list[RawImage]):
             for item in pool.map(decode, images[start : start + ahead]):
                 yield item
                 bar.update()
+
+
+def _grouped(images: list[RawImage]) -> list[RawImage]:
+    """Where some images have a group, one without is a group of its own, called like itself."""
+    if not any(image.group for image in images):
+        return images
+    return [image if image.group else replace(image, group=image.id) for image in images]
+
+
+def _refuse_torn(images: list[RawImage]) -> None:
+    """Raises UserError where the slices of a volume do not lie on each other in the order of their ids."""
+    keys = [(image.part, image.group) for image in images]
+    starts = Counter(key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1])
+    torn = [group for (_, group), count in starts.items() if count > 1]
+    if torn:
+        raise UserError(
+            f"the slices of {len(torn)} volume(s) do not follow each other when sorted by id: {shown(torn)}; "
+            "ids must begin with what a volume's slices share (patient_007)"
+        )
 
 
 def _refuse_twins(images: list[RawImage]) -> None:

@@ -6,6 +6,7 @@ out-of-fold masks of the trained folds are written.
 
 import shutil
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,7 +26,8 @@ def is_current(job: Job) -> bool:
     if state == "yours":
         submission.validate_file(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
-    return state in ("current", "yours") and _is_copied(job)
+    has_pictures = state == "yours" or not job.competition.format.pictures or _picture_folder(job).is_dir()
+    return state in ("current", "yours") and has_pictures and _is_copied(job)
 
 
 def inputs_of(job: Job) -> dict:
@@ -37,6 +39,8 @@ def inputs_of(job: Job) -> dict:
     return {
         "thresholds": store.fingerprint(job.store.thresholds),
         "sample": store.fingerprint(sample) if sample else "",
+        "format": repr(job.competition.format),
+        "rules": trained.rules(job.competition),
         **files,
     }
 
@@ -52,13 +56,21 @@ def run(job: Job, named: bool = False) -> None:
         job.say("there is no test part: these are the out-of-fold masks of the trained folds")
     job.say(f"averaging fold(s) {', '.join(map(str, trained.answering_folds(job)))}")
     form, expected = job.competition.format, trained.expected(job)
+    pictures = _Pictures(_picture_folder(job)) if form.pictures else None
     with store.recorded(path, inputs_of(job)) as part:
-        rows = _rows(job, expected, thresholds)
-        store.write_rows(part, form.columns, rows)
+        store.write_rows(part, form.columns, _rows(job, expected, thresholds, pictures))
         summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
+        if pictures:
+            pictures.finish()
     for line in _described(job, summary, content):
         job.say(line)
+    if pictures:
+        job.say(f"label pictures: {job.store.shown(pictures.folder)}/")
     _copy_for_kaggle(job)
+
+
+def _picture_folder(job: Job) -> Path:
+    return job.store.submission.with_suffix("")
 
 
 def _is_copied(job: Job) -> bool:
@@ -75,23 +87,35 @@ def _copy_for_kaggle(job: Job) -> None:
         job.say(f"copied to {output}")
 
 
-def _rows(job: Job, expected: submission.Expected, thresholds: list):
-    """The rows of the csv, image by image: averaged, decoded, encoded, and read back to make sure."""
+def _rows(job: Job, expected: submission.Expected, thresholds: list, pictures: "_Pictures | None"):
+    """The rows of the csv, in the order of `expected`."""
+    task, form = job.competition.task, job.competition.format
+    if not task.needs_groups:
+        for name, texts in _texts(job, expected.ids, thresholds, pictures):
+            yield from submission.rows_of(name, texts, form, task.classes)
+        return
+    # the slices of a volume are decoded together, whatever order the csv has
+    place = {name: row for row, name in enumerate(job.prepared.table["id"])}
+    found = dict(_texts(job, sorted(expected.ids, key=place.get), thresholds, pictures))
+    for name in expected.ids:
+        yield from submission.rows_of(name, found[name], form, task.classes)
+
+
+def _texts(job: Job, ids: list[str], thresholds: list, pictures: "_Pictures | None"):
+    """(id, run lengths) image by image: averaged, decoded, encoded, and read back to make sure."""
     from tqdm import tqdm
 
-    task, form = job.competition.task, job.competition.format
+    task = job.competition.task
     groups = dict(zip(job.prepared.table["id"], job.prepared.table["group"], strict=True))
-    items = ((groups[name], probabilities) for name, probabilities in _averaged(job, expected.ids))
-    quiet = not sys.stderr.isatty()
-    names = tqdm(expected.ids, desc="submit", unit="image", disable=quiet, delay=1)
-    pictures = _Pictures(job) if form.pictures else None
+    items = ((groups[name], probabilities) for name, probabilities in _averaged(job, ids))
+    names = tqdm(ids, desc="submit", unit="image", disable=not sys.stderr.isatty(), delay=1)
     for name, labels in zip(names, task.decoded(items, thresholds), strict=True):
         texts = task.texts(labels)
         if not np.array_equal(_read_back(task, texts, labels.shape[:2]), labels):
             raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
         if pictures:
             pictures.write(name, labels)
-        yield from submission.rows_of(name, texts, form, task.classes)
+        yield name, texts
 
 
 def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:
@@ -99,19 +123,22 @@ def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:
 
 
 class _Pictures:
-    """The labels as PNGs, in the folder beside the csv that has its name."""
+    """The labels as PNGs, in the folder beside the csv that has its name; it gets that name when all are written."""
 
-    def __init__(self, job: Job):
-        self.folder = job.store.submission.with_suffix("")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        job.say(f"label pictures: {job.store.shown(self.folder)}/")
+    def __init__(self, folder: Path):
+        self.folder, self.part = folder, folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(self.part, ignore_errors=True)
+        self.part.mkdir(parents=True)
 
     def write(self, name: str, labels: np.ndarray) -> None:
         done, content = cv2.imencode(".png", labels)
         if not done:
             raise RuntimeError(f"OpenCV could not encode the labels of {name}")
-        with store.atomic(self.folder / f"{name}.png") as part:
-            part.write_bytes(content.tobytes())
+        (self.part / f"{name}.png").write_bytes(content.tobytes())
+
+    def finish(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.part.rename(self.folder)
 
 
 def _averaged(job: Job, ids: list[str]):

@@ -78,7 +78,7 @@ def _scores(job: Job, plan) -> list[str]:
         tally = scoring.count(metric, task, items, task.plain_thresholds(), groups)
         lines.append(f"out-of-fold score at threshold .5, {title}: {tally.score():.4f}")
     coverage = job.prepared.table["coverage"].to_numpy(float)[plan.held_out]
-    warning = tuning.collapsed(metric.is_empty(tally.statistics), coverage)
+    warning = tuning.collapsed(task.is_empty(metric, tally.statistics), coverage)
     return [*lines, *([f"warning: {warning}"] if warning else [])]
 
 

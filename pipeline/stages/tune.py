@@ -3,11 +3,9 @@
 An exact search on the out-of-fold predictions of the trained folds, for the competition's metric.
 """
 
-import inspect
-
 import numpy as np
 
-from pipeline import answers, store, tuning
+from pipeline import answers, store, trained, tuning
 from pipeline.job import Job
 from pipeline.tasks import scoring
 
@@ -28,18 +26,9 @@ def inputs_of(job: Job) -> dict:
     return {
         "prepared": job.prepared.fingerprint("train"),
         "folds": job.fold_table.fingerprint(),
-        "metric": store.text_hash(*_rules(job.competition)),
+        "rules": trained.rules(job.competition),
         **files,
     }
-
-
-def _rules(competition) -> list[str]:
-    """The source of what scores and decodes: another formula is another score."""
-    task, metric = competition.task, competition.metric
-    functions = [value for value in vars(metric).values() if callable(value)]
-    modules = dict.fromkeys(inspect.getmodule(kind) for kind in (*type(task).__mro__[:-1], type(metric)))
-    parts = [*modules, *functions, *competition.also.values()]
-    return [metric.name, repr(task), *(inspect.getsource(part) for part in parts)]
 
 
 def held_out_folds(job: Job) -> list[int]:
@@ -63,11 +52,11 @@ def run(job: Job, named: bool = False) -> None:
         job.say(f"tuned on the trained folds {', '.join(map(str, folds))} of {job.fold_table.count}")
     data = out_of_fold(job, folds)
     content, tally = tuning.tuned(data, task)
-    _write_pictures(job, data, tally)
+    _write_pictures(job, data)
     _write(job, content)
     for line in tuning.table(content):
         job.say(line)
-    warning = tuning.collapsed(metric.is_empty(tally.statistics), data.coverage)
+    warning = tuning.collapsed(task.is_empty(metric, tally.statistics), data.coverage)
     if warning:
         job.say(f"warning: {warning}")
 
@@ -101,15 +90,9 @@ def _also(job: Job, folds: list[int], formula) -> np.ndarray:
     return np.array(found, float)
 
 
-def _write_pictures(job: Job, data: tuning.OutOfFold, tally) -> None:
-    """What the report draws: what the search saw, and every image's score."""
-    arrays = {
-        "ids": np.array(data.ids),
-        "folds": data.folds,
-        "scores": tally.image_scores(),
-        "coverage": data.coverage,
-        **data.search.pictures(np.arange(len(data.ids))),
-    }
+def _write_pictures(job: Job, data: tuning.OutOfFold) -> None:
+    """What the report draws: what the search saw, and of which images."""
+    arrays = {"ids": np.array(data.ids), **data.search.pictures(np.arange(len(data.ids)))}
     with store.atomic(job.store.tuning) as part, part.open("wb") as file:
         np.savez(file, **arrays)
 

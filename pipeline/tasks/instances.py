@@ -44,6 +44,7 @@ class Instances(Task):
     outputs = 3
     # the Lovász hinge knows no shares
     losses = ("bce", "dice")
+    objects = True
 
     def target(self, labels: np.ndarray) -> np.ndarray:
         """H x W x 1 numbers of objects, 0..65535, to H x W x 3 uint8: mask, border, centre.

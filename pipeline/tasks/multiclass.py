@@ -1,5 +1,6 @@
 """One of several classes for every pixel: sky, building, road …"""
 
+import colorsys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, Task
 from pipeline.tasks.thresholds import Thresholds
 
-# of the prior that the search puts on each class: its share in the truth to this power
+# of the prior that the search puts on each class: its share of the answers to this power
 POWERS = (-0.5, -0.375, -0.25, -0.125, 0.0, 0.125, 0.25, 0.375, 0.5)
 
 
@@ -22,7 +23,7 @@ class MultiClass(Task):
     Attributes:
         classes: their names, in the order of their numbers.
         void: a number that is not a class: pixels that are neither learnt nor scored. None: there are none.
-        colours: RGB of each class, for pictures.
+        colours: RGB of each class, for pictures; made up where none are given.
     """
 
     classes: tuple[str, ...]
@@ -32,8 +33,14 @@ class MultiClass(Task):
     layers = 1
     activation = "softmax"
     losses = ("ce", "dice")
-    # a mixture of two classes at their border would be learnt as doubt
+    # the nearest pixel is a quarter of the work of a mixture, which counts with a channel for every class
     blends = False
+
+    def __post_init__(self):
+        if not self.colours:
+            hues = [colorsys.hls_to_rgb(0.61 * k % 1, 0.4 + 0.1 * (k % 3), 0.7) for k in range(len(self.classes))]
+            # the dataclass is frozen: this is its way to a default that depends on another field
+            object.__setattr__(self, "colours", tuple(tuple(round(255 * v) for v in hue) for hue in hues))
 
     @property
     def outputs(self) -> int:
@@ -57,9 +64,12 @@ class MultiClass(Task):
         return found
 
     def search(self, metric: CountMetric, items: Items, groups=None) -> Candidates:
-        """Along one line: how much rare classes are favoured. Pixels are decoded once for each of POWERS."""
+        """Along one line: how much rare classes are favoured. Pixels are decoded once for each of POWERS.
+
+        How rare a class is, the answers themselves say: the truth of an image must not take part in what decodes it.
+        """
         items = list(items)  # of views: nothing is read yet
-        totals = sum(self.counts(labels, labels)[:, 2] for _, _, labels in items)
+        totals = sum(probabilities.sum(axis=(0, 1), dtype=np.int64) for _, probabilities, _ in items)
         shares = np.maximum(totals, 1) / max(totals.sum(), 1)
         rules = [self._rule(shares**power) for power in POWERS]
 
@@ -89,6 +99,9 @@ class MultiClass(Task):
         table = table[: self.outputs]
         both = np.diagonal(table)
         return np.stack([both, table.sum(axis=0)[: self.outputs], table.sum(axis=1)], axis=-1)
+
+    def is_empty(self, metric, statistics: np.ndarray) -> np.ndarray:
+        return statistics[:, 1:, 1].sum(axis=1) == 0
 
     def wrong(self, decoded: np.ndarray, labels: np.ndarray) -> float:
         known = labels < self.outputs

@@ -63,9 +63,9 @@ class Sweep:
 
     def __init__(self, counts: LevelCounts, metric: CountMetric, groups: np.ndarray | None = None):
         self.counts, self.groups = counts, groups
-        self.kept = metric.formula(counts.intersection, counts.area, counts.truth[:, None])
+        self.kept = _scores(metric, counts.intersection, counts.area, counts.truth[:, None])
         nothing = np.zeros_like(counts.truth)
-        self.emptied = metric.formula(nothing, nothing, counts.truth)
+        self.emptied = _scores(metric, nothing, nothing, counts.truth)
         largest = max(2, LARGEST_AREA * float(np.median(counts.pixels)))
         self.areas = np.unique([0, *np.geomspace(4, max(4, largest), AREAS - 1).round().astype(int)])
 
@@ -144,6 +144,11 @@ class Sweep:
         squares = (keeps @ (kept**2 - emptied[:, None] ** 2)).reshape(shape) / len(rows) + (emptied**2).mean()
         means[(GRID[:, None] < GRID[None, :])[:, None, :].repeat(len(self.areas), axis=1)] = -np.inf
         return means, squares, keeps
+
+
+def _scores(metric: CountMetric, *counts: np.ndarray) -> np.ndarray:
+    """Scores of one class from (intersection, predicted, truth), arrays that broadcast."""
+    return metric.scores(np.stack(np.broadcast_arrays(*counts), axis=-1)[..., None, :])
 
 
 class PerClass:

@@ -25,6 +25,7 @@ class Task:
         blends: whether a target may be interpolated, because it is a share of something in a pixel.
         void: the label that is neither learnt nor scored, or None.
         needs_groups: whether an image is decoded together with its group.
+        objects: whether labels are numbers of objects, each with a row of its own in a submission.
         colours: RGB of each class, where pictures are painted instead of outlined; else empty.
     """
 
@@ -36,6 +37,7 @@ class Task:
     blends = True
     void: int | None = None
     needs_groups = False
+    objects = False
     colours: tuple[tuple[int, int, int], ...] = ()
 
     def target(self, labels: np.ndarray) -> np.ndarray:
@@ -80,6 +82,10 @@ class Task:
         """Pixels in (intersection, predicted, truth) of each class: classes x 3, int64; what is void is left out."""
         found, truth = decoded != 0, labels != 0
         return np.stack([(found & truth).sum((0, 1)), found.sum((0, 1)), truth.sum((0, 1))], axis=-1)
+
+    def is_empty(self, metric, statistics: np.ndarray) -> np.ndarray:
+        """Whether nothing was found in an image whose `coverage` would be 0: n x … statistics to n."""
+        return metric.is_empty(statistics)
 
     def wrong(self, decoded: np.ndarray, labels: np.ndarray) -> float:
         """The share of the pixels that are wrong, 0..1."""

@@ -142,7 +142,7 @@ def kind_of(found: Survey) -> Kind:
         raise UserError(
             f"all {found.looked_at} masks looked at hold only 0; is {found.masks}/ the folder of the masks?"
         )
-    if found.most <= 2 and 0 in values and _one_beside_0(found, values):
+    if values == [VOID] or (found.most <= 2 and 0 in values and _one_beside_0(found, values)):
         return one_class()
     if _is_soft(found):
         return one_class("masks of one class with soft edges: brighter than 127 is the class", "above(127)")

@@ -83,7 +83,7 @@ def environment() -> dict:
 
 
 def changed_code(folder: Path) -> list[str]:
-    """The files of models/ and training/ that are not as they were when the fold in `folder` began to learn."""
+    """The files that decide what is learnt and are not as they were when the fold in `folder` began to learn."""
     path = folder / "environment.json"
     if not path.exists():
         return []
@@ -96,7 +96,8 @@ def changed_code(folder: Path) -> list[str]:
 def code_fingerprints() -> dict[str, str]:
     """Of the files that decide what a training gives."""
     package = Path(__file__).parents[1]
-    files = sorted([*(package / "models").glob("*.py"), *(package / "training").glob("*.py")])
+    files = [path for folder in ("models", "tasks", "training") for path in (package / folder).glob("*.py")]
+    files = sorted([*files, package / "imaging" / "sizes.py"])
     return {
         path.relative_to(package.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

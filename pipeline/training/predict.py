@@ -11,6 +11,7 @@ from pipeline.recipe import Recipe
 from pipeline.training import hardware
 
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together
+AHEAD_BYTES = 1 << 27  # of these answers
 MOST_PIXELS = 1 << 20  # of a batch: a network at full resolution needs about a kilobyte for each
 
 
@@ -34,17 +35,29 @@ class Predictor:
 
     def predict(self, images, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
         """Yields (row, plain, averaged) for each row in order: H x W x K uint8 probabilities at the image's own size,
-        without flips and averaged over them. Memory is bounded by AHEAD images.
+        without flips and averaged over them. Memory is bounded by a batch and by what is answered ahead.
 
         Args: images: a reader of H x W x C pictures with `heights` and `widths` (`View.images`).
         """
-        rows = list(rows)
-        for start in range(0, len(rows), AHEAD):
-            few, answers = rows[start : start + AHEAD], {}
+        for few in self._ahead(images, rows):
+            answers: dict = {}
             for chosen, shape in self._batches(images, few):
                 answers |= self._answers(images, chosen, shape, flips)
             for row in few:
                 yield row, *answers[row]
+
+    def _ahead(self, images, rows: Iterable[int]) -> Iterator[list[int]]:
+        """Rows in parts of at most AHEAD, and of few enough bytes, so that those of one shape can go together."""
+        channels, few, held = self.model.output_shape[-1], [], 0
+        for row in rows:
+            # plain and averaged, a byte each
+            size = 2 * channels * int(images.heights[row]) * int(images.widths[row])
+            if few and (len(few) == AHEAD or held + size > AHEAD_BYTES):
+                yield few
+                few, held = [], 0
+            few, held = [*few, row], held + size
+        if few:
+            yield few
 
     def _answers(self, images, chosen: list[int], shape, flips) -> dict:
         """row -> (plain, averaged) of images that have one shape at the network."""
