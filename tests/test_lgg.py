@@ -75,8 +75,23 @@ def test_slices_are_read_once_and_sort_as_they_lie(tmp_path, packing):
     for name, (group, picture, labels) in images.items():
         number = int(name[-3:])
         assert name == f"{group}_{number:03d}"
-        assert picture.dtype == np.uint8 and np.array_equal(picture, sequences(number))
+        patient = np.stack([sequences(other) for other in PATIENTS[group]])
+        tissue = 80 / patient.mean(axis=(0, 1, 2))
+        wanted = np.clip(np.rint(sequences(number) * tissue), 0, 255)
+        assert picture.dtype == np.uint8 and np.array_equal(picture, wanted)
         assert labels.dtype == np.uint8 and np.array_equal(labels[..., 0] * 255, mask(number))
+
+
+def test_every_sequence_of_a_patient_gets_the_same_brightness_of_tissue():
+    random = np.random.default_rng(0)
+    dark = [np.zeros((16, 16, 3), np.uint8) for _ in range(3)]
+    for picture in dark:
+        picture[4:12, 4:12] = random.integers(10, 30, (8, 8, 3))
+    bright = [picture * np.array([4, 2, 1], np.uint8) for picture in dark]
+    one, other = (lgg.scaled(pictures[1], lgg.brightness_scales(pictures)) for pictures in (dark, bright))
+    assert np.abs(one.astype(int) - other).max() <= 1
+    assert one[4:12, 4:12].mean() == pytest.approx(80, abs=5) and one[0, 0].tolist() == [0, 0, 0]
+    assert lgg.brightness_scales([np.zeros((4, 4, 3), np.uint8)]).tolist() == [1, 1, 1]
 
 
 def test_a_gap_between_slices_is_said(tmp_path):

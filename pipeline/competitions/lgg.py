@@ -7,10 +7,14 @@ Traps in its files: Kaggle's zip holds everything twice (`kaggle_3m/` and `lgg-m
 counts once. Slices are numbered without zeros (`_1`, `_10`, `_2`), ids here are padded so that they sort as the slices
 lie. Two thirds of the slices have an empty mask. There is no test part: the out-of-fold score is the score.
 
+MRI has no scale of its own: brain tissue is four times as bright in one patient as in another. So each sequence of a
+patient is scaled until its tissue has the same mean brightness (the study, too, normalises volume by volume).
+
 Left-right: slices are axial with the nose up, and a mirrored head is a head, its tumour on the other side; the study
 itself trains on mirrored slices. Up-down it is none.
 """
 
+import functools
 from collections import defaultdict
 
 import numpy as np
@@ -23,6 +27,8 @@ from pipeline.recipe import SMOKE
 from pipeline.submission import Format
 from pipeline.tasks.volume import Volume
 
+TISSUE = 80  # mean brightness of brain tissue
+
 
 def read(raw: RawFiles) -> RawData:
     """Finds slices and masks by name, wherever they are: `<patient>_<slice>.tif` and `<patient>_<slice>_mask.tif`."""
@@ -32,17 +38,40 @@ def read(raw: RawFiles) -> RawData:
         raise UserError(f"{raw.folder} holds no <patient>/<patient>_<slice>.tif; is it the LGG brain MRI data?")
     _refuse_missing(raw, "{}_mask.tif", images, masks)
     _refuse_missing(raw, "{}.tif", masks, images)
+    volumes = defaultdict(list)
+    for name, path in images.items():
+        volumes[_patient_and_slice(name)[0]].append(path)
+    scales = functools.cache(lambda patient: brightness_scales([raw.picture(path) for path in volumes[patient]]))
     found = [
         RawImage(
             id="{}_{:03d}".format(*_patient_and_slice(name)),
             part="train",
-            image=lambda path=path: raw.picture(path)[..., :3],
+            image=lambda path=path, patient=_patient_and_slice(name)[0]: scaled(raw.picture(path), scales(patient)),
             labels=lambda path=masks[name]: _mask(raw, path),
             group=_patient_and_slice(name)[0],
         )
         for name, path in images.items()
     ]
     return RawData(found, notes=_gaps(images))
+
+
+def brightness_scales(slices: list[np.ndarray]) -> np.ndarray:
+    """What to multiply each sequence of a patient by: 3 numbers, from all slices (H x W x 3 or more, uint8).
+
+    Tissue is what is brighter than a tenth of the 99th percentile; its mean becomes TISSUE.
+    """
+    values = np.concatenate([picture[..., :3].reshape(-1, 3) for picture in slices])
+    scales = np.ones(3)
+    for k in range(3):
+        tissue = values[:, k][values[:, k] > np.percentile(values[:, k], 99) / 10]
+        if tissue.size:
+            scales[k] = TISSUE / tissue.mean()
+    return scales
+
+
+def scaled(picture: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """H x W x 3 uint8, by the scale of each sequence; what would be brighter than white is white."""
+    return np.clip(np.rint(picture[..., :3] * scales), 0, 255).astype(np.uint8)
 
 
 def _patient_and_slice(name: str) -> tuple[str, int]:
