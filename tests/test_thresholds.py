@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.errors import UserError
-from pipeline.imaging.metrics import CountMetric, dice, iou, precision_over_iou, standard_error, whole_set
+from pipeline.imaging.metrics import (
+    CountMetric,
+    dice,
+    iou,
+    iou_of_present,
+    precision_over_iou,
+    standard_error,
+    whole_set,
+)
 from pipeline.imaging.plateau import farthest_inside
 from pipeline.tasks import scoring
 from pipeline.tasks.binary import Binary
@@ -225,6 +233,14 @@ def test_a_metric_of_the_whole_set_is_searched_rule_by_rule():
     plain = search.statistics([Thresholds()]).sum(axis=0)[0]
     assert 2 * both / (found + truth) >= 2 * plain[0] / (plain[1] + plain[2])
     assert {"surface0", "x0", "y0", "fields0", "titles0"} <= set(search.pictures(rows))
+
+
+def test_a_class_that_is_nowhere_scores_one_in_the_search_too():
+    empty = (np.zeros((5, 5), np.uint8), np.zeros((5, 5), np.uint8))
+    metric = CountMetric("IoU of present", iou_of_present)
+    sweep, plain = (Sweep(count_levels([*PAIRS, empty]), m) for m in (metric, CountMetric("IoU", iou)))
+    rows = np.arange(len(PAIRS) + 1)
+    assert np.array_equal(sweep.kept, plain.kept) and sweep.choose(rows) == plain.choose(rows)
 
 
 def depth_in_a_row(plateau):

@@ -46,11 +46,12 @@ def read(raw: RawFiles) -> RawData:
         RawImage(
             id="{}_{:03d}".format(*_patient_and_slice(name)),
             part="train",
-            image=lambda path=path, patient=_patient_and_slice(name)[0]: scaled(raw.picture(path), scales(patient)),
+            image=lambda path=path, patient=patient: scaled(raw.picture(path), scales(patient)),
             labels=lambda path=masks[name]: _mask(raw, path),
-            group=_patient_and_slice(name)[0],
+            group=patient,
         )
         for name, path in images.items()
+        for patient in [_patient_and_slice(name)[0]]
     ]
     return RawData(found, notes=_gaps(images))
 
