@@ -193,4 +193,8 @@ competition = Competition(
         "small-unet": "one GPU: the plain U-Net that is published on this set, for comparison",
     },
     uploads=False,
+    remarks=(
+        "Folds are drives: the out-of-fold score is of drives never seen. The published test frames are all of a drive "
+        "that is also trained on, near copies of train frames: their score is not drive-independent, and higher.",
+    ),
 )
