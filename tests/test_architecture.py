@@ -19,7 +19,19 @@ FILES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 FOLDERS = ("competitions", "imaging", "models", "reporting", "stages", "tasks", "tools", "training")
 # too heavy for a command that only prints a line
-HEAVY = ("keras", "tensorflow", "jax", "torch", "sklearn", "scipy", "pandas", "matplotlib", "kaggle", "requests")
+HEAVY = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "sklearn",
+    "scipy",
+    "skimage",
+    "pandas",
+    "matplotlib",
+    "kaggle",
+    "requests",
+)
 
 
 def _imports(tree: ast.AST) -> set[str]:
