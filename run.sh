@@ -69,6 +69,8 @@ if [ "${1:-}" = test ]; then
     shift
     [ -n "${PYTHON:-}" ] || install dev "$here/requirements-dev.txt"
     cd "$here"
+    # on all cores where pytest-xdist is installed, which it need not be in an interpreter of one's own
+    if "$python" -P -c 'import xdist' 2>/dev/null; then set -- -n auto --dist worksteal "$@"; fi
     exec "$python" -P -m pytest "$@"
 fi
 # -P: no file of the folder one stands in is taken for a module of ours

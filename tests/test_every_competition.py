@@ -28,8 +28,8 @@ def test_from_raw_files_to_a_valid_submission(name, tmp_path):
     assert f"submissions/{name}-tiny.csv: valid" in out
     page = (root / "runs" / name / "tiny" / "report.html").read_text()
     assert page.count("data:image/png") >= 2
-    assert "up to date" in run(name, "--data", raw, *SMALLEST, root=root)
-    assert "valid" in run(name, "check", root / "submissions" / f"{name}-tiny.csv", "--run", "tiny", root=root)
+    again = run(name, "--data", raw, *SMALLEST, root=root)
+    assert "submit: up to date" in again and "report: up to date" in again
 
 
 def test_classes_that_overlap_are_tuned_and_written_one_by_one(tmp_path):
@@ -38,7 +38,7 @@ def test_classes_that_overlap_are_tuned_and_written_one_by_one(tmp_path):
     assert list(table.columns) == ["id", "class", "rle"]
     assert table["class"].tolist() == ["stomach", "small_bowel", "large_bowel"] * 60
     truth = pandas.read_csv(tmp_path / "data" / "organs" / "raw" / "train.csv", dtype=str, keep_default_na=False)
-    assert 0.5 < (truth["rle"] == "").mean() < 0.7
+    assert 0.55 < (truth["rle"] == "").mean() < 0.65
     page = (tmp_path / "runs" / "organs" / "tiny" / "report.html").read_text()
     assert "By class" in page and "large_bowel" in page
     assert "score on the hidden truth" in out.splitlines()[-1]
@@ -66,7 +66,7 @@ def test_the_slices_around_one_become_channels(tmp_path):
     raw, root = tmp_path / "raw", tmp_path / "root"
     raw.mkdir(), root.mkdir()
     test_lgg.zipped(raw, test_lgg.files())
-    run("lgg", "train", "--data", raw, *SMALLEST, "--neighbours", "1", root=root)
+    run("lgg", "train", "--fold", "0", "--data", raw, *SMALLEST, "--neighbours", "1", root=root)
     test_isbi = tmp_path / "slices"
     test_isbi.mkdir()
     test_isbi2012.zipped(test_isbi, test_isbi2012.files())
@@ -75,10 +75,15 @@ def test_the_slices_around_one_become_channels(tmp_path):
 
 
 def test_a_loss_of_another_kind_of_answer_is_refused(demo_root):
-    error = run("demo", "train", *TINY, "--loss", "ce", root=demo_root, status=2)
-    assert "--loss ce is no loss for demo" in error
-    error = run("demo", "train", *TINY, "--class-balance", "1", root=demo_root, status=2)
-    assert "--class-balance" in error
+    pytest.importorskip("keras")
+    from pipeline.competitions.demo import competition
+    from pipeline.errors import UserError
+    from pipeline.recipe import Recipe
+    from pipeline.training import fit
+
+    assert "--loss ce is no loss for demo" in run("demo", "train", *TINY, "--loss", "ce", root=demo_root, status=2)
+    with pytest.raises(UserError, match="--class-balance"):
+        fit.check_loss(Recipe(class_balance=1.0), competition)
 
 
 def test_the_published_small_unet_has_34_5_million_parameters():

@@ -51,7 +51,8 @@ def _slices(case: int):
     """(id, H x W uint16, three H x W masks) of a patient: an organ is there in some slices that follow each other."""
     random = np.random.default_rng((1895, case))
     body = random.normal(20000, 1500)
-    first, length = random.integers(0, SLICES, 3), random.integers(2, 7, 3)
+    length = random.integers(2, 7, 3)
+    first = random.integers(0, SLICES - length + 1)
     offsets, sizes, angles = (
         random.normal(0, 0.03, (3, 2)),
         random.uniform(0.8, 1.2, (3, 2)),
