@@ -4,7 +4,7 @@ Averaged over flips; memory is bounded by a few dozen images. Nothing to do wher
 """
 
 from pipeline import store, trained
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shown
 from pipeline.job import Job
 from pipeline.training import backend
 
@@ -58,7 +58,7 @@ def _predict(job: Job, fold) -> None:
         )
     changed = backend.changed_code(folder)
     if changed:
-        job.say(f"warning: changed since {folder.name} was trained: {', '.join(changed)}")
+        job.say(f"warning: changed since {folder.name} was trained: {shown(changed)}")
     backend.choose()
     from pipeline.training import fit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import answers, store, trained, tuning
 from pipeline import recipe as recipes
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shown
 from pipeline.job import Job
 from pipeline.tasks import scoring
 from pipeline.training import backend
@@ -91,4 +91,4 @@ def _warn_of_changed_code(job: Job, folder: Path) -> None:
     """A checkpoint goes on under changed code, but not silently."""
     changed = backend.changed_code(folder)
     if changed:
-        job.say(f"warning: changed since {folder.name} began: {', '.join(changed)}")
+        job.say(f"warning: changed since {folder.name} began: {shown(changed)}")

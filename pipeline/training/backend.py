@@ -90,7 +90,8 @@ def changed_code(folder: Path) -> list[str]:
     saved, now = store.read_json(path).get("code"), code_fingerprints()
     if not saved:
         return []
-    return sorted(name for name in saved.keys() | now.keys() if saved.get(name) != now.get(name))
+    # a file that is new changes nothing while no other one changed
+    return sorted(name for name in saved if saved[name] != now.get(name))
 
 
 def code_fingerprints() -> dict[str, str]:
