@@ -1,11 +1,11 @@
 """CamVid as dataset1: its layout drawn in small, its errors, and its real files."""
 
 import collections
-import zipfile
 
 import cv2
 import numpy as np
 import pytest
+from packing import in_zip, unpacked
 
 from pipeline.competitions import camvid
 from pipeline.errors import UserError
@@ -39,20 +39,9 @@ def files(ext=".png"):
     return content
 
 
-def unpacked(folder, content):
-    for path, data in content.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
-
-
 def zipped(folder, content):
-    """As it is passed around: one zip, with what macOS leaves."""
-    with zipfile.ZipFile(folder / "dataset1.zip", "w") as archive:
-        for path, data in content.items():
-            archive.writestr(path, data)
-            archive.writestr(f"__MACOSX/{path.rpartition('/')[0]}/._{path.rpartition('/')[2]}", b"litter")
-    return folder
+    """As it is passed around: one zip."""
+    return in_zip(folder / "dataset1.zip", content)
 
 
 def without_top(folder, content):

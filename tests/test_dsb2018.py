@@ -7,6 +7,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+from packing import unpacked, zips_in_zip
 
 from pipeline.competitions import dsb2018
 from pipeline.errors import UserError
@@ -76,13 +77,6 @@ def files():
     return content | {"stage1_sample_submission.csv": SAMPLE.encode()}
 
 
-def unpacked(folder, content):
-    for path, data in content.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
-
-
 def zipped(folder, content):
     """As Kaggle packs it: a zip for each top folder, without that folder inside."""
     for path, data in content.items():
@@ -97,15 +91,7 @@ def zipped(folder, content):
 
 def one_zip(folder, content):
     """Everything in one zip, its folders in zips within."""
-    inner = folder / "inner"
-    inner.mkdir()
-    zipped(inner, content)
-    with zipfile.ZipFile(folder / "data-science-bowl-2018.zip", "w") as archive:
-        for path in sorted(inner.iterdir()):
-            archive.write(path, path.name)
-            path.unlink()
-    inner.rmdir()
-    return folder
+    return zips_in_zip(folder / "data-science-bowl-2018.zip", zipped, content)
 
 
 def flattened(folder, content):

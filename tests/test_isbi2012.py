@@ -1,11 +1,11 @@
 """ISBI 2012: its layouts drawn in small, its errors, its real files; and the soft Dice beside its score."""
 
 import collections
-import zipfile
 
 import cv2
 import numpy as np
 import pytest
+from packing import in_zip, unpacked
 
 from pipeline.competitions import isbi2012
 from pipeline.errors import UserError
@@ -40,19 +40,8 @@ def files():
     return content
 
 
-def unpacked(folder, content):
-    for path, data in content.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
-
-
 def zipped(folder, content):
-    with zipfile.ZipFile(folder / "isbi2012.zip", "w") as archive:
-        for path, data in content.items():
-            archive.writestr(path, data)
-            archive.writestr(f"__MACOSX/{path.rpartition('/')[0]}/._{path.rpartition('/')[2]}", b"litter")
-    return folder
+    return in_zip(folder / "isbi2012.zip", content)
 
 
 def flat_test(folder, content):

@@ -1,11 +1,11 @@
 """LGG brain MRI: its layout drawn in small, its errors, and its real files."""
 
 import collections
-import zipfile
 
 import cv2
 import numpy as np
 import pytest
+from packing import in_zip, unpacked
 
 from pipeline.competitions import lgg
 from pipeline.errors import UserError
@@ -40,21 +40,10 @@ def files():
     return content
 
 
-def unpacked(folder, content):
-    for path, data in content.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
-
-
 def zipped(folder, content):
-    """As Kaggle packs it: everything twice; and what macOS leaves."""
-    with zipfile.ZipFile(folder / "lgg-mri-segmentation.zip", "w") as archive:
-        for path, data in content.items():
-            archive.writestr(path, data)
-            archive.writestr(f"lgg-mri-segmentation/{path}", data)
-            archive.writestr(f"__MACOSX/{path.rpartition('/')[0]}/._{path.rpartition('/')[2]}", b"litter")
-    return folder
+    """As Kaggle packs it: everything twice."""
+    twice = content | {f"lgg-mri-segmentation/{path}": data for path, data in content.items()}
+    return in_zip(folder / "lgg-mri-segmentation.zip", twice)
 
 
 def found(folder):

@@ -6,6 +6,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+from packing import unpacked, zips_in_zip
 
 from pipeline.competitions import nerve
 from pipeline.errors import UserError
@@ -48,13 +49,6 @@ def files():
     return content
 
 
-def unpacked(folder, content):
-    for path, data in content.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
-
-
 def zipped(folder, content):
     """A zip for each top folder, in which that folder is again, beside what macOS leaves; the tables lie beside."""
     for path, data in content.items():
@@ -69,14 +63,8 @@ def zipped(folder, content):
 
 
 def one_zip(folder, content):
-    (folder / "inner").mkdir()
-    zipped(folder / "inner", content)
-    with zipfile.ZipFile(folder / "ultrasound-nerve-segmentation.zip", "w") as archive:
-        for path in sorted((folder / "inner").iterdir()):
-            archive.write(path, path.name)
-            path.unlink()
-    (folder / "inner").rmdir()
-    return folder
+    """Everything in one zip, its folders in zips within."""
+    return zips_in_zip(folder / "ultrasound-nerve-segmentation.zip", zipped, content)
 
 
 def found(folder):
