@@ -188,7 +188,7 @@ competition = Competition(
     recipes={"smoke": SMALLEST, "quick": QUICK, "default": DEFAULT, "small-unet": SMALL_UNET},
     costs={
         "smoke": "proves the path: under two minutes on 2 cores",
-        "quick": "no GPU: about 20 minutes on 2 cores for all three folds",
+        "quick": "no GPU: about 25 minutes on 2 cores for all three folds",
         "default": "one GPU",
         "small-unet": "one GPU: the plain U-Net that is published on this set, for comparison",
     },

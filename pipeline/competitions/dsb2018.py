@@ -247,7 +247,7 @@ competition = Competition(
     recipes={"smoke": SMALLEST, "quick": QUICK, "default": DEFAULT},
     costs={
         "smoke": "proves the path: under two minutes on 2 cores",
-        "quick": "no GPU: half an hour on 2 cores for all three folds",
+        "quick": "no GPU: about 35 minutes on 2 cores for all three folds",
         "default": "one GPU",
     },
 )

@@ -21,7 +21,7 @@ MOST = 65535  # objects of an image
 
 # what the search tries: levels of the mask, levels of the seeds, smallest objects in pixels
 BOTTOMS = (0.3, 0.4, 0.5, 0.6, 0.7)
-TOPS = (0.35, 0.5, 0.6, 0.7, 0.8)
+TOPS = (0.35, 0.5, 0.65, 0.75, 0.85, 0.93)
 SMALLEST = (0, 8, 16, 32, 64)
 
 
