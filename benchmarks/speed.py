@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import submission
-from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.scoring import Tally
@@ -48,7 +47,8 @@ def encode_and_validate(masks: np.ndarray) -> int:
     import pandas
 
     ids = [f"{i:010x}" for i in range(len(masks))]
-    texts = [text for start in range(0, len(masks), 512) for text in rle.encode_many(masks[start : start + 512])]
+    task = Binary(("salt",))
+    texts = [text for mask in masks for text in task.texts(mask[..., None])]
     form = submission.Format(rle_column="rle_mask")
     sizes = np.full(len(ids), SIDE)
     expected = submission.Expected(ids, sizes, sizes, ("salt",))
