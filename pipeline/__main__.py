@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
+from pipeline.models import catalogue
 from pipeline.recipe import Recipe
 
 STAGES = ("download", "prepare", "split", "train", "tune", "predict", "submit", "report", "upload")
@@ -254,6 +255,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
         raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
     named = recipes.resolve(chosen.recipes[name], {})
     asked = recipes.resolve(chosen.recipes[name], overrides)
+    catalogue.check(asked)
     run_name = run or recipes.run_name(name, asked, named)
     if len(run_name.encode()) > 200:
         raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
@@ -304,6 +306,8 @@ def help_for(words: list[str]) -> str:
         parts.append(
             "stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES)
         )
+        parts.append("networks (--model):\n" + "".join(f"  {name:<14}{_model(name)}\n" for name in catalogue.MODELS))
+        parts.append(f"encoders (--encoder):\n  {', '.join(catalogue.ENCODERS)}\n")
         parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
     parts += [EXAMPLES, parser().format_help().strip()]
     return "\n".join(parts)
@@ -325,10 +329,19 @@ def _described(chosen) -> str:
 
 
 def _docstring(name: str) -> str:
-    """Of a stage or tool, read without importing what it needs."""
+    """Of a stage or tool."""
+    return _head("stages" if name in STAGES else "tools", name)
+
+
+def _model(name: str) -> str:
+    """What a network is, in a line."""
+    return _head("models", name).split("\n")[0]
+
+
+def _head(folder: str, name: str) -> str:
+    """The docstring of a module, read without importing what it needs."""
     import ast
 
-    folder = "stages" if name in STAGES else "tools"
     return ast.get_docstring(ast.parse((PACKAGE / folder / f"{name}.py").read_text(encoding="utf-8"))) or ""
 
 

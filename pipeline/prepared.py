@@ -91,18 +91,21 @@ class Prepared:
         found = self.table["group"].to_numpy()[rows]
         return found if (found != "").any() else None
 
-    def view(self, neighbours: int) -> "View":
-        """The images as a network sees them, with the slices before and after as further channels.
+    def view(self, neighbours: int = 0, slices: int = 1) -> "View":
+        """The images as a network sees them: alone, with the slices before and after as further channels, or as
+        patches of a volume, `slices` of them together.
 
         Raises UserError when the images are no slices: without groups none has a neighbour.
         """
-        if not neighbours:
+        count = slices if slices > 1 else 2 * neighbours + 1
+        if count == 1:
             return View(self.images, self.info)
         if self.groups(np.arange(len(self.table))) is None:
-            raise UserError("--neighbours wants images that are slices of volumes; these have no groups")
-        views = 2 * neighbours + 1
-        wider = {name: self.info[name] * views for name in ("mean", "std")}
-        return View(Neighbours(self, neighbours), {**self.info, "channels": self.info["channels"] * views, **wider})
+            option = "--slices" if slices > 1 else "--neighbours"
+            raise UserError(f"{option} wants images that are slices of volumes; these have no groups")
+        wider = {name: self.info[name] * count for name in ("mean", "std")}
+        images = Patches(self, slices) if slices > 1 else Neighbours(self, neighbours)
+        return View(images, {**self.info, "channels": self.info["channels"] * count, **wider}, slices)
 
     def _reader(self, name: str, rows: np.ndarray, channels: int) -> FlatReader:
         path = self.folder / name
@@ -114,20 +117,26 @@ class Prepared:
 
 @dataclass(frozen=True)
 class View:
-    """Attributes: images: like `Prepared.images`; info: like `Prepared.info`, with the channels of these images."""
+    """Attributes:
+    images: like `Prepared.images`, `images[row]` is what the network sees of a row.
+    info: like `Prepared.info`, with the channels of these images.
+    slices: how many images an answer is for.
+    """
 
     images: object
     info: dict
+    slices: int = 1
+
+    def members(self, row: int) -> np.ndarray:
+        """The rows that the answer to `images[row]` is for, in its order."""
+        return np.array([row]) if self.slices == 1 else self.images.around(row)
 
 
-class Neighbours:
-    """Images with the slices around them: `neighbours[row]` is H x W x (2 count + 1) C, the earliest slice first.
+class _Slices:
+    """Images that are slices of volumes, several together: `self[row]` is H x W x (count C), the earliest first."""
 
-    Beyond the ends of a group its last slice is repeated. (2.5-D: a cheap view along the third axis.)
-    """
-
-    def __init__(self, prepared: Prepared, count: int):
-        self.images, self.count = prepared.images, count
+    def __init__(self, prepared: Prepared):
+        self.images = prepared.images
         self.heights, self.widths = self.images.heights, self.images.widths
         table = prepared.table
         keys = list(zip(table["part"], table["group"], self.heights.tolist(), self.widths.tolist(), strict=True))
@@ -141,5 +150,38 @@ class Neighbours:
         return len(self.images)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        around = np.arange(row - self.count, row + self.count + 1).clip(self.first[row], self.last[row])
-        return np.concatenate([self.images[i] for i in around], axis=2)
+        return np.concatenate([self.images[i] for i in self.around(row)], axis=2)
+
+    def around(self, row: int) -> np.ndarray:
+        """The rows that are seen together."""
+        raise NotImplementedError
+
+
+class Neighbours(_Slices):
+    """An image with `count` slices before and after it; beyond the ends of a volume its last slice is repeated.
+
+    (2.5-D: a cheap view along the third axis.)
+    """
+
+    def __init__(self, prepared: Prepared, count: int):
+        super().__init__(prepared)
+        self.count = count
+
+    def around(self, row: int) -> np.ndarray:
+        return np.arange(row - self.count, row + self.count + 1).clip(self.first[row], self.last[row])
+
+
+class Patches(_Slices):
+    """`count` slices of a volume with the image in their middle, moved to where they lie inside of the volume.
+
+    A volume of fewer slices ends in copies of its last one.
+    """
+
+    def __init__(self, prepared: Prepared, count: int):
+        super().__init__(prepared)
+        self.count = count
+
+    def around(self, row: int) -> np.ndarray:
+        first, last = self.first[row], self.last[row]
+        start = max(first, min(row - self.count // 2, last - self.count + 1))
+        return np.arange(start, start + self.count).clip(first, last)

@@ -22,31 +22,41 @@ class Recipe:
     seed: int = 0  # of initial weights, order and augmentation; the folds do not depend on it
 
     # the network
-    model: str = "unet"  # a file of models/
+    model: str = "unet"  # which of those listed by --help
+    encoder: str = ""  # a network of keras.applications as the way down (resnet50, …); blank is the model's own
+    weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution; doubled at every halving
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
+    downsampling: str = "pool"  # pool | strided (convolutions)
     decoder: str = "transposed2"  # transposed2 | transposed3 | upsampling
     dropout: float = 0.0  # share of channels dropped at the bottom of the U
 
     # sizes
     size: int = 128  # side of the network's input in pixels; 0 is the image's own size
     fit: str = "pad"  # pad (mirrored) | resize
-    crop: int = 0  # training sees random windows of this side, a multiple of 2^depth; 0 is the whole input
+    crop: int = 0  # training learns random windows of this side (or a little more); 0 is the whole input
+    non_empty: float = 0.0  # share of these windows that hold something, at the least
+    tile: int = 1024  # larger pictures are predicted in overlapping tiles of this side; 0 is never
     neighbours: int = 0  # slices before and after that become channels (2.5-D), for images that are slices of volumes
+    slices: int = 1  # of a volume, seen and answered together (3-D)
 
     # learning
     epochs: int = 60  # how often every image is seen
     steps: int = 0  # batches an epoch; 0 is every image once
     batch_size: int = 32  # images in a step
     learning_rate: float = 2e-3  # the peak, after the warm-up
-    weight_decay: float = 1e-4  # of AdamW: times the learning rate, each step
+    optimizer: str = "adamw"  # adamw | sgd
+    momentum: float = 0.9  # of sgd
+    weight_decay: float = 1e-4  # times the learning rate, each step
     schedule: str = "cosine"  # cosine | constant: what follows the warm-up
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
     loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz; of exclusive classes: ce | ce+dice
     class_balance: float = 0.0  # of ce: a class counts by its share to minus this power; 1 is median frequency
+    border_weight: float = 0.0  # of bce: how much more a pixel counts between two objects that touch (w0, U-Net paper)
+    border_sigma: float = 5.0  # pixels: how wide such a place may be
     late_loss: str = ""  # the loss of the last part of training; blank is none
     late_share: float = 0.3  # how long that part is
     precision: str = "auto"  # auto | float32 | bfloat16 | float16
@@ -89,18 +99,21 @@ class Recipe:
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.fit == "resize" and not self.size:
             raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
-        if self.crop % 2**self.depth:
-            raise UserError(
-                f"--crop is {self.crop}; with --depth {self.depth} it must be a multiple of {2**self.depth}"
-            )
+        if self.neighbours and self.slices > 1:
+            raise UserError("--slices already shows a network the slices around: leave --neighbours at 0")
+        if (self.hue or self.to_grey) and (self.neighbours or self.slices > 1):
+            raise UserError("--hue and --to-grey are of pictures in colour, not of slices side by side")
+        if self.non_empty and not self.crop:
+            raise UserError("--non-empty is a share of the windows that --crop cuts; give a --crop")
 
 
 LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "ce", "ce+dice")
 
 _CHOICES = {
-    "model": ("unet",),
     "block": ("residual", "plain"),
     "normalization": ("batch", "group", "none"),
+    "downsampling": ("pool", "strided"),
+    "optimizer": ("adamw", "sgd"),
     "decoder": ("transposed2", "transposed3", "upsampling"),
     "fit": ("pad", "resize"),
     "schedule": ("cosine", "constant"),
@@ -119,15 +132,21 @@ _RANGES = {
     "dropout": (0, 0.95),
     "size": (0, 8192),
     "crop": (0, 8192),
+    "non_empty": (0, 1),
+    "tile": (0, 8192),
     "neighbours": (0, 64),
+    "slices": (1, 256),
     "epochs": (1, 100_000),
     "steps": (0, 1_000_000),
     "batch_size": (1, 4096),
     "learning_rate": (1e-9, 10),
+    "momentum": (0, 0.9999),
     "weight_decay": (0, 1),
     "warmup": (0, 1),
     "ema": (0, 0.99999),
     "class_balance": (0, 2),
+    "border_weight": (0, 100),
+    "border_sigma": (0.5, 50),
     "late_share": (0, 1),
     "score_every": (1, 100_000),
     "shift": (0, 1),
@@ -204,5 +223,6 @@ def run_name(recipe_name: str, recipe: Recipe, named: Recipe) -> str:
     """`quick`, or `quick-epochs-3-loss-dice` when fields differ from the named recipe."""
     words = [recipe_name]
     for name, value in sorted(differences(recipe, named).items()):
-        words += [name.replace("_", "-"), str(value).lower() or "none"]
+        # of a path the file's name: a run is a folder
+        words += [name.replace("_", "-"), str(value).rpartition("/")[2].lower() or "none"]
     return "-".join(words)

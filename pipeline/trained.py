@@ -13,14 +13,14 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.job import Job
 
-WEIGHTS, DONE = "model.weights.h5", "valid.npy"
+DONE = "valid.npy"
 SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
 
 
 def folds(job: Job) -> list:
     """Folds with out-of-fold probabilities (trained here or brought by hand), and `all` with weights."""
     numbered = job.store.folds_holding(DONE)
-    return numbered + (["all"] if (job.store.fold("all") / WEIGHTS).exists() else [])
+    return numbered + (["all"] if job.store.weights("all") else [])
 
 
 def inputs_of(job: Job, fold) -> dict:
@@ -60,9 +60,8 @@ def check(job: Job, leaving_out=()) -> None:
     Such files are how out-of-fold scores turn into leaks. Raises UserError naming the file and what differs.
     """
     for fold in job.store.folds_holding():
-        for name in (WEIGHTS, DONE):
-            path = job.store.fold(fold) / name
-            record = store.read_record(path)
+        for path in (job.store.weights(fold), job.store.fold(fold) / DONE):
+            record = store.read_record(path) if path else None
             other = (
                 [] if record is None or fold in leaving_out else _differences(record["inputs"], inputs_of(job, fold))
             )

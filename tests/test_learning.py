@@ -11,7 +11,6 @@ keras = pytest.importorskip("keras")
 pytestmark = pytest.mark.slow
 
 from pipeline import recipe as recipes
-from pipeline.imaging.sizes import network_shape
 from pipeline.models import unet
 from pipeline.prepared import Prepared
 from pipeline.tasks.binary import Binary
@@ -97,14 +96,14 @@ def test_classes_are_balanced_by_their_median_frequency():
     assert losses.balance([100, 400], 0.0) is None
 
 
-def augment(seed=1, symmetry="left-right", blends=True, **fields):
+def augment(window=(8, 8), seed=1, symmetry="left-right", blends=True, **fields):
     recipe = recipes.Recipe(**{**STILL, "depth": 2, **fields})
-    return Augment(recipe, symmetry, blends, keras.random.SeedGenerator(seed))
+    return Augment(recipe, symmetry, blends, window, keras.random.SeedGenerator(seed))
 
 
 def test_nothing_asked_is_nothing_changed():
     image, target = some(2, 8, 12, 3), some(2, 8, 12, 1, seed=1)
-    moved, moved_target = augment()(image, target)
+    moved, moved_target = augment((8, 12))(image, target)
     assert np.allclose(array(moved), image, atol=1e-6) and np.allclose(array(moved_target), target, atol=1e-6)
 
 
@@ -114,7 +113,7 @@ def test_flips_are_exact_and_all_of_them_occur(symmetry, count):
 
     image = some(1, 6, 6, 1)
     batch = np.repeat(image, 64, axis=0)
-    moved = array(augment(symmetry=symmetry, flip=True)(batch, batch)[0])
+    moved = array(augment((6, 6), symmetry=symmetry, flip=True)(batch, batch)[0])
     wanted = [flip.forward(image)[0] for flip in SYMMETRIES[symmetry]]
     seen = {next(i for i, other in enumerate(wanted) if np.allclose(one, other, atol=1e-5)) for one in moved}
     assert len(seen) == count
@@ -122,14 +121,14 @@ def test_flips_are_exact_and_all_of_them_occur(symmetry, count):
 
 def test_image_and_target_move_together():
     picture = some(4, 16, 16, 1)
-    moved, target = augment(flip=True, shift=0.2, scale=0.3, rotation=30.0, shear=10.0, elastic=1.5)(picture, picture)
+    moved, target = augment((16, 16), flip=True, shift=0.2, scale=0.3, rotation=30.0, shear=10.0, elastic=1.5)(picture, picture)
     assert np.allclose(array(moved), array(target), atol=1e-5)
     assert not np.allclose(array(moved), picture, atol=0.05)
 
 
 def test_class_numbers_are_never_mixed():
     labels = (some(4, 16, 16, 1) * 3).astype(int).astype("float32") * 7
-    moved = array(augment(blends=False, rotation=30.0, scale=0.3, elastic=2.0)(labels, labels)[1])
+    moved = array(augment((16, 16), blends=False, rotation=30.0, scale=0.3, elastic=2.0)(labels, labels)[1])
     assert set(np.unique(moved)) <= {0.0, 7.0, 14.0}
 
 
@@ -141,22 +140,22 @@ def test_grey_values_change_the_image_alone():
 
 def test_colours_turn_around_grey_and_go_grey_or_negative_for_a_share_of_the_images():
     picture = np.repeat(some(1, 4, 4, 3), 64, axis=0)
-    turned = array(augment(hue=60.0)(picture, picture)[0])
+    turned = array(augment((4, 4), hue=60.0)(picture, picture)[0])
     assert np.allclose(turned.mean(axis=3), picture.mean(axis=3), atol=1e-5)
     assert not np.allclose(turned, picture, atol=0.05)
     grey = np.repeat(some(2, 4, 4, 1), 3, axis=3)
-    assert np.allclose(array(augment(hue=60.0)(grey, grey)[0]), grey, atol=1e-5)
-    greyed = array(augment(to_grey=0.5)(picture, picture)[0])
+    assert np.allclose(array(augment((4, 4), hue=60.0)(grey, grey)[0]), grey, atol=1e-5)
+    greyed = array(augment((4, 4), to_grey=0.5)(picture, picture)[0])
     is_grey = np.ptp(greyed, axis=3).max(axis=(1, 2)) < 1e-5
     assert 10 < is_grey.sum() < 54 and np.allclose(greyed[~is_grey], picture[~is_grey], atol=1e-6)
-    negative = array(augment(invert=0.5)(picture, picture)[0])
+    negative = array(augment((4, 4), invert=0.5)(picture, picture)[0])
     inverted = np.isclose(negative, 1 - picture, atol=1e-5).all(axis=(1, 2, 3))
     assert 10 < inverted.sum() < 54 and np.allclose(negative[~inverted], picture[~inverted], atol=1e-6)
 
 
 def test_crops_are_windows_of_the_image():
     picture = np.arange(64, dtype="float32").reshape(1, 8, 8, 1)
-    moved = array(augment(crop=4)(np.repeat(picture, 3, axis=0), np.repeat(picture, 3, axis=0))[0])
+    moved = array(augment((4, 4))(np.repeat(picture, 3, axis=0), np.repeat(picture, 3, axis=0))[0])
     assert moved.shape == (3, 4, 4, 1)
     steps = np.diff(moved[..., 0], axis=2)
     assert np.allclose(steps, 1, atol=1e-4)
@@ -187,10 +186,14 @@ def test_the_plain_network_has_the_parameters_counted_by_hand():
     assert sum(np.prod(weight.shape) for weight in network.trainable_weights) == down + bottom + up + 4 + 1
 
 
+def batches_of(prepared, rows, shape, recipe, margin=0):
+    return Batches(prepared, prepared.view(), rows, Binary(("salt",)), shape, margin, recipe, (7, 1))
+
+
 def test_batches_are_a_function_of_their_number_and_show_every_image_once(drawn):
     prepared = Prepared(drawn / "data" / "demo" / "prepared")
-    shape, recipe = network_shape(101, 101, 32, "resize", 4), recipes.Recipe(size=32, fit="resize", batch_size=8)
-    batches = Batches(prepared, prepared.images, np.arange(40), Binary(("salt",)), shape, recipe, (7, 1))
+    shape, recipe = (32, 32), recipes.Recipe(size=32, fit="resize", batch_size=8)
+    batches = batches_of(prepared, np.arange(40), shape, recipe)
     assert batches.steps == 5
     stream = batches.stream(3)
     for step in range(3, 8):
@@ -201,7 +204,7 @@ def test_batches_are_a_function_of_their_number_and_show_every_image_once(drawn)
     for epoch in range(2):
         assert sorted(batches._order(epoch).tolist()) == list(range(40))
     assert batches._order(0).tolist() != batches._order(1).tolist()
-    few = Batches(prepared, prepared.images, np.arange(3), Binary(("salt",)), shape, recipe, (7, 1))
+    few = batches_of(prepared, np.arange(3), shape, recipe)
     assert few.steps == 1 and few(0)["image"].shape == (8, 32, 32, 1)
 
 
@@ -209,7 +212,7 @@ def test_windows_are_cut_from_the_stored_image_and_its_labels_alike(drawn):
     prepared = Prepared(drawn / "data" / "demo" / "prepared")
     recipe = recipes.Recipe(size=0, crop=48, batch_size=8)
     filled = np.flatnonzero(prepared.table["coverage"].to_numpy(float)[prepared.train] > 0)[:6]
-    batch = Batches(prepared, prepared.images, filled, Binary(("salt",)), (53, 53), recipe, (7, 1))(2)
+    batch = batches_of(prepared, filled, (53, 53), recipe)(2)
     assert batch["image"].shape == batch["target"].shape == (8, 53, 53, 1)
     wholes = {row: (prepared.images[row][..., 0], prepared.labels[row][..., 0]) for row in filled}
     for image, target in zip(batch["image"][..., 0], batch["target"][..., 0], strict=True):
@@ -227,6 +230,91 @@ def test_windows_are_cut_from_the_stored_image_and_its_labels_alike(drawn):
 def test_a_picture_smaller_than_the_window_is_mirrored_to_it(drawn):
     prepared = Prepared(drawn / "data" / "demo" / "prepared")
     recipe = recipes.Recipe(size=0, crop=128, batch_size=2)
-    batch = Batches(prepared, prepared.images, [0], Binary(("salt",)), (141, 141), recipe, (7, 1))(0)
+    batch = batches_of(prepared, [0], (141, 141), recipe)(0)
     wanted = np.pad(prepared.images[0], ((20, 20), (20, 20), (0, 0)), mode="reflect")
     assert np.array_equal(batch["image"][0], wanted)
+
+
+def test_a_margin_is_mirrored_around_the_whole_picture(drawn):
+    prepared = Prepared(drawn / "data" / "demo" / "prepared")
+    batch = batches_of(prepared, [0], (132, 132), recipes.Recipe(size=0, batch_size=1), margin=8)(0)
+    # 101 to 116, which the network answers for, and 8 more on each side
+    wanted = np.pad(prepared.images[0], ((15, 16), (15, 16), (0, 0)), mode="reflect")
+    assert np.array_equal(batch["image"][0], wanted)
+
+
+def test_windows_with_a_margin_reach_beyond_every_edge_but_no_farther_than_it(drawn):
+    prepared = Prepared(drawn / "data" / "demo" / "prepared")
+    recipe = recipes.Recipe(size=0, crop=32, batch_size=64)
+    whole = np.pad(prepared.images[0][..., 0], 20, mode="reflect")
+    batch = batches_of(prepared, [0], (72, 72), recipe, margin=20)(0)
+    places = set()
+    for image in batch["image"][..., 0]:
+        found = [
+            (y, x)
+            for y, x in zip(*np.nonzero(whole[:70, :70] == image[0, 0]), strict=True)
+            if np.array_equal(whole[y : y + 72, x : x + 72], image)
+        ]
+        assert found
+        places.add(found[0])
+    assert len(places) > 30 and min(y for y, _ in places) < 10 and max(y for y, _ in places) > 55
+
+
+def test_the_share_of_windows_that_hold_something_is_kept(drawn):
+    prepared = Prepared(drawn / "data" / "demo" / "prepared")
+    coverage = prepared.table["coverage"].to_numpy(float)[prepared.train]
+    rows = np.concatenate([np.flatnonzero(coverage == 0)[:30], np.flatnonzero(coverage > 0)[:3]])
+    shares = {}
+    for share in (0.0, 0.5, 1.0):
+        batches = batches_of(prepared, rows, (24, 24), recipes.Recipe(size=0, crop=24, batch_size=33, non_empty=share))
+        shares[share] = np.mean([batches(step)["target"].any(axis=(1, 2, 3)).mean() for step in range(6)])
+    assert shares[0.0] < 0.12 and 0.4 < shares[0.5] < 0.65 and shares[1.0] > 0.95
+
+
+def test_pixels_between_objects_count_more_and_classes_are_balanced(drawn):
+    from pipeline.imaging.border_weights import border_weights
+    from pipeline.training.pixel_weights import PixelWeights, class_weights
+
+    prepared, task = Prepared(drawn / "data" / "demo" / "prepared"), Binary(("salt",))
+    recipe = recipes.Recipe(border_weight=10.0, border_sigma=5.0)
+    row = int(np.argmax(prepared.table["coverage"].to_numpy(float)[prepared.train]))
+    weights = PixelWeights(prepared, task, recipe)
+    wanted = 1 + border_weights(task.apart(prepared.labels[row]), 10.0, 5.0)
+    assert np.allclose(weights[row][..., 0], wanted, rtol=1e-3) and weights[row] is weights[row]
+    empty, filled = class_weights(prepared, 1.0)
+    share = np.mean([prepared.labels[i].mean() for i in prepared.train])
+    assert empty == pytest.approx(0.5 / (1 - share)) and filled == pytest.approx(0.5 / share)
+    assert class_weights(prepared, 0.0) == (1.0, 1.0)
+
+
+def test_the_learner_hands_slices_over_as_pictures_of_their_own_with_their_weights():
+    from pipeline.training.learner import Learner
+
+    class Same(keras.Model):
+        def call(self, image):
+            return image[:, 2:-2, 2:-2, 0::2]
+
+    recipe = recipes.Recipe(**STILL, slices=3)
+    shape = (2, 12, 12, 6)
+    learner = Learner(Same(), recipe, shape, (12, 12), 2, 255, Binary(("salt",)), "none")
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    target, weight = image[..., 1::2], image[..., 0::2].astype(np.float16)
+    for training in (True, False):
+        found = learner({"image": image, "target": target, "weight": weight}, training=training)
+        assert {name: values.shape for name, values in found.items()} == dict.fromkeys(
+            ("logits", "target", "weight"), (6, 8, 8, 1)
+        )
+        inner = image[:, 2:-2, 2:-2]
+        for i, (picture, piece) in enumerate((b, s) for b in range(2) for s in range(3)):
+            assert np.allclose(array(found["logits"])[i, ..., 0], inner[picture, ..., 2 * piece] / 255, atol=1e-5)
+            assert np.allclose(array(found["target"])[i, ..., 0], inner[picture, ..., 2 * piece + 1] / 255, atol=1e-5)
+            assert np.allclose(array(found["weight"])[i, ..., 0], inner[picture, ..., 2 * piece], atol=0.2)
+
+
+def test_cross_entropy_counts_each_pixel_by_its_weight():
+    logits, target = some(2, 4, 4, 1) * 4 - 2, (some(2, 4, 4, 1, seed=1) > 0.5).astype("float32")
+    weight = some(2, 4, 4, 1, seed=2) * 10
+    probability = 1 / (1 + np.exp(-logits))
+    each = -(target * np.log(probability) + (1 - target) * np.log(1 - probability))
+    found = losses.named("bce+dice")(logits, target, weight) - losses.dice(logits, target)
+    assert float(array(found)) == pytest.approx(float(np.mean(each * weight)), rel=1e-4)

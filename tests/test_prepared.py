@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.flat import FlatReader, FlatWriter
-from pipeline.prepared import Neighbours, Prepared
+from pipeline.prepared import Neighbours, Patches, Prepared, View
 
 
 @pytest.fixture
@@ -33,8 +33,18 @@ def test_neighbours_stay_within_their_volume_and_part(slices):
     assert Neighbours(slices, 2)[1].shape == (4, 5, 10) and len(around) == 6
 
 
+def test_a_patch_lies_inside_its_volume_and_a_short_volume_ends_in_copies(slices):
+    patches = Patches(slices, 2)
+    assert [patches.around(row).tolist() for row in range(6)] == [[0, 1], [0, 1], [1, 2], [3, 4], [3, 4], [5, 5]]
+    assert patches[2][0, 0].tolist() == [1, 1, 2, 2]
+    view = View(patches, {}, slices=2)
+    assert view.members(4).tolist() == [3, 4]
+    assert View(slices.images, {}).members(4).tolist() == [4]
+
+
 def test_images_without_groups_have_no_neighbours(drawn):
     prepared = Prepared(drawn / "data" / "demo" / "prepared")
     assert prepared.view(0).images is prepared.images and prepared.view(0).info is prepared.info
-    with pytest.raises(UserError, match="slices of volumes"):
-        prepared.view(1)
+    for arguments, option in (((1, 1), "--neighbours"), ((0, 4), "--slices")):
+        with pytest.raises(UserError, match=f"^{option} wants .*slices of volumes"):
+            prepared.view(*arguments)

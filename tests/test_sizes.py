@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.imaging.sizes import from_network, margins, network_shape, resized, to_network
+from pipeline.models.frame import Frame
 
 DTYPES = [np.uint8, np.uint16, np.float16, np.float32]
 side = st.integers(1, 40)
@@ -118,7 +119,8 @@ def test_a_picture_that_has_the_size_already_is_not_touched(fit):
     ],
 )
 def test_known_network_shapes(arguments, shape):
-    assert network_shape(*arguments) == shape
+    *size, multiple = arguments
+    assert network_shape(*size, Frame(multiple).side) == shape
 
 
 @settings(deadline=None, max_examples=300)
@@ -130,7 +132,15 @@ def test_known_network_shapes(arguments, shape):
     st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
 )
 def test_a_network_shape_is_the_smallest_multiple_that_is_large_enough(height, width, size, fit, multiple):
-    for found, length in zip(network_shape(height, width, size, fit, multiple), (height, width), strict=True):
+    for found, length in zip(network_shape(height, width, size, fit, Frame(multiple).side), (height, width), strict=True):
         needed = size if size and fit == "resize" else max(size, length)
         assert found % multiple == 0
         assert needed <= found < needed + multiple
+
+
+@given(st.integers(1, 3000), st.integers(1, 8))
+def test_the_answer_of_an_unpadded_network_is_the_smallest_that_is_large_enough(length, depth):
+    frame = Frame(multiple=2**depth, remainder=4, margin=6 * 2**depth - 4)
+    side = frame.side(length)
+    assert side >= length and side % frame.multiple == 4 % frame.multiple and side >= frame.multiple
+    assert side - frame.multiple < length or side == frame.multiple + 4

@@ -136,7 +136,7 @@ competition = Competition(
     title="ISBI 2012: membranes in electron microscopy",
     page="https://imagej.net/events/isbi-2012-segmentation-challenge",
     slug="",
-    task=Binary(("membrane",)),
+    task=Binary(("membrane",), objects_are=0),
     metric=CountMetric("Dice of the membrane", dice),
     read=read,
     format=Format("id", "rle", class_column="class"),

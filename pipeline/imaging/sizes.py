@@ -4,25 +4,25 @@
 `resize` averages areas when it shrinks and interpolates when it grows.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 
-def network_shape(height: int, width: int, size: int, fit: str, multiple: int) -> tuple[int, int]:
-    """The height and width the network sees for a picture of height x width.
+def network_shape(height: int, width: int, size: int, fit: str, side: Callable[[int], int]) -> tuple[int, int]:
+    """The height and width the network answers for where a picture is height x width.
 
     Args:
         size: the side asked for in pixels; 0 means the picture's own size. `pad` never cuts: a larger picture keeps
             its size.
-        multiple: both sides are rounded up to a multiple of it (2^depth of a U-Net).
+        side: the smallest side that a network answers for and is so long or longer (`Frame.side`).
     """
 
-    def side(length):
-        if size and fit == "resize":
-            length = size
-        return -(-max(length, size) // multiple) * multiple
+    def rounded(length):
+        return side(size if size and fit == "resize" else max(length, size))
 
-    return side(height), side(width)
+    return rounded(height), rounded(width)
 
 
 def margins(height: int, width: int, shape: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -4,5 +4,13 @@ import importlib
 
 
 def named(model: str):
-    """The module of a network: it has `build(recipe, channels, outputs, mean, std)` and `multiple(recipe)`."""
+    """The module of a network: it has `build(recipe, channels, outputs, mean, std)` and `frame(recipe)`; one that can
+    begin with weights from elsewhere also `start(network, recipe)`."""
     return importlib.import_module(f"pipeline.models.{model}")
+
+
+def start(network, recipe) -> None:
+    """Gives a fresh network the weights from elsewhere that the recipe asks for. Raises UserError."""
+    begin = getattr(named(recipe.model), "start", None)
+    if begin:
+        begin(network, recipe)

@@ -6,12 +6,13 @@ U-Net: Ronneberger, Fischer, Brox 2015 (arXiv:1505.04597). Residual blocks: He e
 import keras
 from keras import layers
 
+from pipeline.models import encoders
+from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 
 
-def multiple(recipe: Recipe) -> int:
-    """Both sides of the input must be a multiple of this."""
-    return 2**recipe.depth
+def frame(recipe: Recipe) -> Frame:
+    return Frame(multiple=32 if recipe.encoder else 2**recipe.depth)
 
 
 def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: list[float]) -> keras.Model:
@@ -21,28 +22,50 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         channels: of the image; outputs: of the answer.
         mean, std: of each image channel, in the units of the input.
     Returns: a model from B x H x W x channels, float, to B x H x W x outputs, float32 logits; any H and W that are
-        multiples of 2^depth.
+        multiples of 2^depth; of 32 with an encoder.
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    skips = []
-    for step in range(recipe.depth):
-        x = block(x, recipe.width << step, recipe)
-        skips.append(x)
-        x = layers.MaxPooling2D()(x)
-    x = block(x, recipe.width << recipe.depth, recipe)
+    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(x, recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
-    for step in reversed(range(recipe.depth)):
+    for step in reversed(range(len(skips))):
         x = doubled(x, recipe.width << step, recipe)
-        x = layers.Concatenate()([x, skips[step]])
+        if skips[step] is not None:
+            x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
     # logits in float32 under every precision: differences of large exponents decide the loss
     return keras.Model(image, layers.Conv2D(outputs, 1, dtype="float32")(x), name="unet")
 
 
-def block(x, filters: int, recipe: Recipe):
-    """Two convolutions, plain or around a shortcut.
+def start(network: keras.Model, recipe: Recipe) -> None:
+    """Gives the encoder of a fresh network the weights that the recipe names; raises UserError (`encoders.start`)."""
+    if recipe.encoder:
+        encoders.start(network, recipe)
+
+
+def contracted(x, recipe: Recipe) -> tuple:
+    """The way down: what is at the bottom, and the features at strides 1, 2, … 2^(depth - 1)."""
+    skips = []
+    for step in range(recipe.depth):
+        x = block(x, recipe.width << step, recipe)
+        skips.append(x)
+        x = halved(x, recipe)
+    return block(x, recipe.width << recipe.depth, recipe), skips
+
+
+def encoded(image, normalized, recipe: Recipe) -> tuple:
+    """The same by the recipe's encoder: features at stride 32, and at 1, 2, … 16, None where the encoder has none.
+
+    An encoder halves at once: at full resolution a block of the house's own looks at the normalised image.
+    """
+    features = encoders.features(image, recipe)
+    skips = [block(normalized, recipe.width, recipe), *(features.get(stride) for stride in (2, 4, 8, 16))]
+    return features[32], skips
+
+
+def block(x, filters: int, recipe: Recipe, rate: int = 1):
+    """Two convolutions, plain or around a shortcut; `rate` is how many pixels their taps lie apart.
 
     The residual branch is normalised once, not twice: on a CPU a normalisation costs as much as a convolution of a
     small network. Its last convolution starts at zero instead, so that a deep stack starts as the identity
@@ -51,16 +74,18 @@ def block(x, filters: int, recipe: Recipe):
     # a normalisation takes a bias away again
     bias = recipe.normalization == "none"
     if recipe.block == "plain":
-        x = activated(convolution(x, filters, bias=bias), recipe)
-        return activated(convolution(x, filters, bias=bias), recipe)
+        x = activated(convolution(x, filters, bias=bias, rate=rate), recipe)
+        return activated(convolution(x, filters, bias=bias, rate=rate), recipe)
     shortcut = x if x.shape[-1] == filters else convolution(x, filters, kernel=1)
-    x = activated(convolution(x, filters, bias=bias), recipe)
-    x = convolution(x, filters, start="zeros")
+    x = activated(convolution(x, filters, bias=bias, rate=rate), recipe)
+    x = convolution(x, filters, start="zeros", rate=rate)
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
-def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal", bias: bool = True):
-    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=start, use_bias=bias)(x)
+def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal", bias: bool = True, rate: int = 1):
+    return layers.Conv2D(
+        filters, kernel, padding="same", kernel_initializer=start, use_bias=bias, dilation_rate=rate
+    )(x)
 
 
 def activated(x, recipe: Recipe):
@@ -70,6 +95,13 @@ def activated(x, recipe: Recipe):
     elif recipe.normalization == "group":
         x = layers.GroupNormalization(groups=min(8, x.shape[-1]))(x)
     return layers.ReLU()(x)
+
+
+def halved(x, recipe: Recipe):
+    """Half the height and width: the largest of 2 x 2, or a convolution that learns what to keep of them."""
+    if recipe.downsampling == "pool":
+        return layers.MaxPooling2D()(x)
+    return layers.Conv2D(x.shape[-1], 2, strides=2, kernel_initializer="he_normal")(x)
 
 
 def doubled(x, filters: int, recipe: Recipe):

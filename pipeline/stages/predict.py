@@ -1,4 +1,4 @@
-"""runs/<c>/<run>/fold<k>/model.weights.h5, the test images -> fold<k>/test.npy test.csv.
+"""runs/<c>/<run>/fold<k>/model.weights.h5 (or model.json), the test images -> fold<k>/test.npy test.csv.
 
 Averaged over flips; memory is bounded by a few dozen images. Nothing to do where a competition has no test part.
 """
@@ -6,7 +6,7 @@ Averaged over flips; memory is bounded by a few dozen images. Nothing to do wher
 from pipeline import store, trained
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
-from pipeline.training import backend
+from pipeline.training import backend, trainer
 
 READS = ("train",)
 
@@ -18,9 +18,9 @@ def is_current(job: Job) -> bool:
 
 
 def inputs_of(job: Job, fold) -> dict:
-    weights = job.store.fold(fold) / "model.weights.h5"
+    weights = job.store.weights(fold)
     return {
-        "weights": store.fingerprint(weights) if weights.exists() else "",
+        "weights": store.fingerprint(weights) if weights else "",
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
         "symmetry": job.competition.symmetry,
@@ -51,7 +51,7 @@ def _state(job: Job, fold) -> str:
 
 def _predict(job: Job, fold) -> None:
     folder = job.store.fold(fold)
-    if not (folder / "model.weights.h5").exists():
+    if not job.store.weights(fold):
         raise UserError(
             f"{job.store.shown(folder)} holds out-of-fold predictions but no model.weights.h5; bring its test.npy and "
             "test.csv too, or remove the folder"
@@ -59,10 +59,7 @@ def _predict(job: Job, fold) -> None:
     changed = backend.changed_code(folder)
     if changed:
         job.say(f"warning: changed since {folder.name} was trained: {shown(changed)}")
-    backend.choose()
-    from pipeline.training import fit
-
-    fit.write_predictions(
+    trainer.of(job.recipe).write_predictions(
         folder,
         "test",
         job.prepared.test,

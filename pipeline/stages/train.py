@@ -12,7 +12,8 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
 from pipeline.tasks import scoring
-from pipeline.training import backend
+from pipeline.training import backend, trainer
+from pipeline.training.plan import FoldPlan
 
 READS = ("split",)
 
@@ -42,15 +43,13 @@ def run(job: Job, named: bool = False) -> None:
 
 
 def _train(job: Job, fold) -> None:
-    backend.choose()
-    from pipeline.training import fit
-
     started = time.monotonic()
+    learner = trainer.of(job.recipe)
     folder = job.store.fold(fold)
     if job.again:
         shutil.rmtree(folder, ignore_errors=True)
     table = job.fold_table
-    plan = fit.FoldPlan(
+    plan = FoldPlan(
         number=-1 if fold == "all" else fold,
         learnt=table.learnt(fold),
         held_out=table.held_out(fold),
@@ -59,11 +58,11 @@ def _train(job: Job, fold) -> None:
     )
     _warn_of_changed_code(job, folder)
     arguments = plan, job.prepared, job.competition, job.recipe
-    if not (folder / "model.weights.h5").exists():
-        store.write_json(folder / "environment.json", backend.environment())
-        fit.train_fold(*arguments)
+    if not job.store.weights(fold):
+        store.write_json(folder / "environment.json", learner.environment())
+        learner.train_fold(*arguments)
     if len(plan.held_out):
-        fit.predict_held_out(*arguments)
+        learner.predict_held_out(*arguments)
         for line in _scores(job, plan):
             job.say(f"fold {fold}: {line}")
     (folder / "checkpoint.npz").unlink(missing_ok=True)

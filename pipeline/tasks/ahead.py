@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 
-def in_order(work: Callable, items: Iterable, title: str = "tune") -> Iterator:
-    """The work's answers in the order of the items. Few items are read before they are needed.
+def in_order(work: Callable, items: Iterable, title: str = "tune", quiet: bool = False) -> Iterator:
+    """The work's answers in the order of the items. Few items are read before they are needed. `quiet`: without a bar.
 
     By threads: what takes long here (NumPy, OpenCV, SciPy, scikit-image) lets others run meanwhile.
     """
@@ -16,7 +16,7 @@ def in_order(work: Callable, items: Iterable, title: str = "tune") -> Iterator:
 
     threads = os.cpu_count() or 1
     total = len(items) if hasattr(items, "__len__") else None
-    bar = tqdm(total=total, desc=title, unit="image", disable=not sys.stderr.isatty(), delay=1)
+    bar = tqdm(total=total, desc=title, unit="image", disable=quiet or not sys.stderr.isatty(), delay=1)
     waiting: deque = deque()
     with ThreadPoolExecutor(threads) as pool, bar:
         for item in items:

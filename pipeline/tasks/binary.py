@@ -16,9 +16,11 @@ class Binary(Task):
 
     Attributes:
         classes: the name of the class, alone in a tuple.
+        objects_are: the label whose connected parts are objects: 1, or 0 where the class is what lies between them.
     """
 
     classes: tuple[str]
+    objects_are: int = 1
 
     layers = 1
     outputs = 1
@@ -26,6 +28,15 @@ class Binary(Task):
     def target(self, labels: np.ndarray) -> np.ndarray:
         """H x W x 1 labels (any integer, not 0 is the class) to uint8 {0, 255}."""
         return np.where(labels != 0, np.uint8(255), np.uint8(0))
+
+    def apart(self, labels: np.ndarray) -> np.ndarray:
+        """The connected parts (4 neighbours) of the class, or of what is not: H x W int32."""
+        from scipy import ndimage
+
+        return ndimage.label((labels[..., 0] != 0) == bool(self.objects_are))[0]
+
+    def of_one(self, soft: np.ndarray) -> np.ndarray:
+        return soft[..., None]
 
     def decode(self, probabilities: np.ndarray, thresholds: list[Thresholds]) -> np.ndarray:
         """H x W x 1 uint8 probabilities to H x W x 1 labels {0, 1}, uint8."""

@@ -10,6 +10,7 @@ from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, Task
 from pipeline.tasks.thresholds import Thresholds, level
+from pipeline.tasks.touching import parted
 
 # how much of a border a pixel is whose nearest pixel of another object is 1, 2, … steps up, down, left or right away
 BORDER = (255, 85, 42)
@@ -56,6 +57,15 @@ class Instances(Task):
         numbers = np.ascontiguousarray(labels[..., 0], np.uint16)
         mask = numbers != 0
         return np.stack([np.where(mask, np.uint8(255), np.uint8(0)), _border(numbers), _centre(numbers)], axis=-1)
+
+    def apart(self, labels: np.ndarray) -> np.ndarray:
+        return labels[..., 0]
+
+    def of_one(self, soft: np.ndarray) -> np.ndarray:
+        """The mask is the map; border and centre are those of the objects that `touching.parted` sees in its shape."""
+        found = self.target(parted(soft >= 128)[..., None])
+        found[..., 0] = soft
+        return found
 
     def decode(self, probabilities: np.ndarray, thresholds: list[Thresholds]) -> np.ndarray:
         """H x W x 3 uint8 probabilities to H x W x 1 numbers of objects, uint16.

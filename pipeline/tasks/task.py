@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.tasks.thresholds import Thresholds
 
@@ -44,6 +45,15 @@ class Task:
         """What the network learns: H x W x layers labels to H x W x outputs uint8, 0 to 255."""
         raise NotImplementedError
 
+    def of_one(self, soft: np.ndarray) -> np.ndarray:
+        """What a map of one class alone says as probabilities: H x W uint8, a half from 128 on, to H x W x outputs uint8.
+
+        Raises UserError where there are several classes.
+        """
+        raise UserError(
+            f"--model classical finds one class, here are {len(self.classes)} ({shown(self.classes)}); name a network"
+        )
+
     def decode(self, probabilities: np.ndarray, thresholds: list[Thresholds]) -> np.ndarray:
         """H x W x outputs uint8 probabilities to H x W x layers labels; one rule per class."""
         raise NotImplementedError
@@ -72,6 +82,13 @@ class Task:
         if rule.min_component:
             text += f", without connected parts smaller than {rule.min_component} pixels"
         return f"{text}."
+
+    def apart(self, labels: np.ndarray) -> np.ndarray:
+        """The objects that a network must learn to keep apart: H x W numbers, 0 between them.
+
+        Raises UserError where an answer has none.
+        """
+        raise UserError("--border-weight is of objects that touch, which this kind of answer does not have; leave it 0")
 
     def masks(self, labels: np.ndarray) -> Iterator[np.ndarray]:
         """The H x W bool mask of each class."""

@@ -67,10 +67,11 @@ class Augment:
     Args:
         symmetry: which flips the competition allows (a key of `imaging.flips.SYMMETRIES`).
         blends: whether targets may be interpolated (shares of a class) or not (class numbers).
+        window: height and width of what the network sees.
     """
 
-    def __init__(self, recipe: Recipe, symmetry: str, blends: bool, seed_generator: keras.random.SeedGenerator):
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, symmetry: str, blends: bool, window, seed_generator):
+        self.recipe, self.window = recipe, window
         self.symmetry = symmetry if recipe.flip else "none"
         self.blends = blends
         self.seed_generator = seed_generator
@@ -78,8 +79,7 @@ class Augment:
     def __call__(self, image, target):
         """B x H x W x C images (0..1) and B x H x W x K targets, float, to the same, moved and cropped."""
         batch, height, width, channels = image.shape
-        window = self.recipe.crop or height, self.recipe.crop or width
-        coordinates = self.coordinates(batch, (height, width), window)
+        coordinates = self.coordinates(batch, (height, width), self.window)
         if self.blends:
             both = warp(ops.concatenate([image, target], axis=3), coordinates)
             image, target = both[..., :channels], both[..., channels:]

@@ -64,22 +64,21 @@ def _quiet_start():
 
 def environment() -> dict:
     """What a fold was trained with: versions, hardware, and the code that made it."""
-    import platform
     from importlib import metadata
 
     import keras
 
+    name = keras.backend.backend()
+    return machine() | {"keras": keras.__version__, "backend": name, "backend_version": metadata.version(name)}
+
+
+def machine() -> dict:
+    """The part of it that has nothing to do with Keras."""
+    import platform
+
     from pipeline.training import hardware
 
-    backend = keras.backend.backend()
-    return {
-        "python": platform.python_version(),
-        "keras": keras.__version__,
-        "backend": backend,
-        "backend_version": metadata.version(backend),
-        "hardware": hardware.described(),
-        "code": code_fingerprints(),
-    }
+    return {"python": platform.python_version(), "hardware": hardware.described(), "code": code_fingerprints()}
 
 
 def changed_code(folder: Path) -> list[str]:

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pipeline.imaging.sizes import resized, to_network
-from pipeline.prepared import Prepared
+from pipeline.imaging.tiles import mirrored
+from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe
+from pipeline.training.pixel_weights import PixelWeights
 
 AHEAD = 8  # batches made before they are asked for
 
@@ -21,47 +23,111 @@ class Batches:
     """The training images of one fold.
 
     Args:
-        images: what the network sees of row i, H x W x C (`View.images`).
+        view: what the network sees of a row.
         rows: row numbers of `prepared.table`, all in the train part.
         shape: height and width of a batch.
+        margin: how many of its pixels on each side the network only looks at.
         recipe: how pictures get that shape.
         seed: numbers, as NumPy's SeedSequence takes them: (seed, fold number, …).
     """
 
-    def __init__(self, prepared: Prepared, images, rows, task, shape: tuple[int, int], recipe: Recipe, seed: tuple):
-        self.prepared, self.images, self.rows, self.task = prepared, images, np.asarray(rows), task
-        self.shape, self.recipe, self.seed = shape, recipe, seed
-        self.steps = recipe.steps or max(1, len(self.rows) // recipe.batch_size)
+    def __init__(self, prepared: Prepared, view: View, rows, task, shape, margin: int, recipe: Recipe, seed: tuple):
+        self.prepared, self.view, self.rows, self.task = prepared, view, np.asarray(rows), task
+        self.shape, self.margin, self.recipe, self.seed = shape, margin, recipe, seed
+        self.steps = recipe.steps or max(1, len(self.rows) // (recipe.batch_size * recipe.slices))
+        self.filled = self.rows[prepared.table["coverage"].to_numpy(float)[self.rows] > 0]
+        self.weights = PixelWeights(prepared, task, recipe) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
-        """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored and uint8."""
+        """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored and uint8; with border
+        weights also `weight`, float16."""
         epoch, position = divmod(step, self.steps)
         size = self.recipe.batch_size
         chosen = self._order(epoch).take(range(position * size, (position + 1) * size), mode="wrap")
-        windows = np.random.default_rng([*self.seed, step, 1])
-        pairs = [self._pair(row, windows) for row in chosen]
-        images, targets = zip(*pairs, strict=True)
-        return {"image": np.stack(images), "target": np.stack(targets)}
+        random = np.random.default_rng([*self.seed, step, 1])
+        examples = [self._example(row, random) for row in chosen]
+        return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
 
-    def _pair(self, row: int, windows: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Image and target of a row at the batch's shape: the whole of it, or a window at random."""
-        image, labels = self.images[row], self.prepared.labels[row]
+    def _example(self, row: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """What is learnt from a row, at the batch's shape: the whole of it, or a window at random."""
         if not self.recipe.crop:
-            target = self.task.target(labels)
-            return to_network(image, self.shape, self.recipe.fit), to_network(target, self.shape, self.recipe.fit)
+            return {name: self._framed(picture) for name, picture in self._whole(row).items()}
+        row, wanted = self._wanted(row, random)
         if self.recipe.size and self.recipe.fit == "resize":
-            whole = (self.recipe.size, self.recipe.size)
-            return self._window(windows, resized(image, whole), resized(self.task.target(labels), whole))
-        image, labels = self._window(windows, image, labels)
-        return image, self.task.target(labels)
+            return self._resized_window(row, wanted, random)
+        labels = self._labels(row)
+        window = self._window(labels, wanted, random)
+        weights = self._weights(row)
+        cut = self._targets(window(labels), None if weights is None else window(weights))
+        return {"image": window(self.view.images[row]), **cut}
 
-    def _window(self, windows: np.random.Generator, *pictures: np.ndarray) -> list[np.ndarray]:
-        """The same window of each picture; those smaller than it are mirrored at their borders first."""
-        height, width = pictures[0].shape[:2]
-        top = int(windows.integers(max(0, height - self.shape[0]) + 1))
-        left = int(windows.integers(max(0, width - self.shape[1]) + 1))
-        cut = [picture[top : top + self.shape[0], left : left + self.shape[1]] for picture in pictures]
-        return [to_network(part, self.shape, "pad") for part in cut]
+    def _whole(self, row: int) -> dict[str, np.ndarray]:
+        return {"image": self.view.images[row], **self._targets(self._labels(row), self._weights(row))}
+
+    def _resized_window(self, row: int, wanted: bool, random: np.random.Generator) -> dict[str, np.ndarray]:
+        whole = (self.recipe.size, self.recipe.size)
+        pictures = {name: resized(picture, whole) for name, picture in self._whole(row).items()}
+        window = self._window(pictures["target"], wanted, random)
+        return {name: window(picture) for name, picture in pictures.items()}
+
+    def _labels(self, row: int) -> np.ndarray:
+        """H x W x (slices x layers): of every image that is learnt together with this one."""
+        members = self.view.members(row)
+        if len(members) == 1:
+            return self.prepared.labels[row]
+        return np.concatenate([self.prepared.labels[member] for member in members], axis=2)
+
+    def _weights(self, row: int) -> np.ndarray | None:
+        if self.weights is None:
+            return None
+        return np.concatenate([self.weights[member] for member in self.view.members(row)], axis=2)
+
+    def _targets(self, labels: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+        parts = np.split(labels, self.view.slices, axis=2)
+        target = np.concatenate([self.task.target(part) for part in parts], axis=2)
+        return {"target": target} if weights is None else {"target": target, "weight": weights}
+
+    def _framed(self, picture: np.ndarray) -> np.ndarray:
+        """The whole picture at the batch's shape, its margin mirrored."""
+        inner = (self.shape[0] - 2 * self.margin, self.shape[1] - 2 * self.margin)
+        return mirrored(to_network(picture, inner, self.recipe.fit), -self.margin, -self.margin, *self.shape)
+
+    def _wanted(self, row: int, random: np.random.Generator) -> tuple[int, bool]:
+        """The row a window is cut from, and whether it must hold something: then an empty row gives way to another."""
+        if not self.recipe.non_empty or random.random() >= self.recipe.non_empty or not len(self.filled):
+            return row, False
+        is_filled = self.prepared.table["coverage"].iat[row] > 0
+        return (row if is_filled else int(random.choice(self.filled))), True
+
+    def _window(self, labels: np.ndarray, wanted: bool, random: np.random.Generator):
+        """The same window of every picture; what is outside of one is mirrored.
+
+        Anywhere inside, or around a pixel of something. A network that looks at a margin learns the edges, too.
+        """
+        spots = np.argwhere(labels.any(axis=2)) if wanted else []
+        if len(spots):
+            centre = spots[random.integers(len(spots))]
+            # in the middle half of what is answered: augmentation still moves the window
+            reach = [max(1, (side - 2 * self.margin) // 4) for side in self.shape]
+            offsets = [side // 2 + random.integers(-far, far) for side, far in zip(self.shape, reach, strict=True)]
+            start = [int(middle - offset) for middle, offset in zip(centre, offsets, strict=True)]
+        else:
+            start = [None, None]
+        place = [
+            self._start(length, side, begin, random)
+            for length, side, begin in zip(labels.shape[:2], self.shape, start, strict=True)
+        ]
+        return lambda picture: mirrored(picture, *place, *self.shape)
+
+    def _start(self, length: int, side: int, begin: int | None, random: np.random.Generator) -> int:
+        """Where a window of `side` begins in `length` pixels: near `begin`, anywhere with None."""
+        room = length + 2 * self.margin - side
+        if room <= 0:
+            # smaller than the window: in its middle
+            return -((side - length) // 2)
+        if begin is None:
+            return int(random.integers(room + 1)) - self.margin
+        return min(max(begin, -self.margin), room - self.margin)
 
     def stream(self, first_step: int):
         """Endless batches from `first_step` on, in the form `fit` takes, made ahead by threads."""

@@ -6,7 +6,6 @@ A function of files: it can run on any machine, and a fold that was killed goes 
 import csv
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -17,35 +16,20 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES
 from pipeline.imaging.sizes import network_shape
+from pipeline.models.frame import Frame
 from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe, option
 from pipeline.tasks import scoring
-from pipeline.training import checkpoint, hardware, losses
+from pipeline.training import backend, checkpoint, hardware, losses
 from pipeline.training.batches import Batches
 from pipeline.training.learner import Learner
+from pipeline.training.plan import FoldPlan
 from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
 
+WEIGHTS = "model.weights.h5"
 HISTORY = ["epoch", "loss", "iou", "accuracy", "learning_rate", "score", "seconds"]
-
-
-@dataclass(frozen=True)
-class FoldPlan:
-    """What a fold is made of.
-
-    Attributes:
-        number: -1 for `all`, otherwise the fold held out.
-        learnt, held_out: row numbers of the prepared table.
-        inputs: the fingerprints of all this, for checkpoint and records.
-        folder: the only place written to.
-    """
-
-    number: int
-    learnt: np.ndarray
-    held_out: np.ndarray
-    inputs: dict
-    folder: Path
 
 
 def network_for(recipe: Recipe, competition: Competition, info: dict):
@@ -53,15 +37,22 @@ def network_for(recipe: Recipe, competition: Competition, info: dict):
     precision = hardware.precision(recipe.precision, keras.backend.backend())
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
-        return models.named(recipe.model).build(
-            recipe, info["channels"], competition.task.outputs, info["mean"], info["std"]
-        )
+        outputs = competition.task.outputs * recipe.slices
+        return models.named(recipe.model).build(recipe, info["channels"], outputs, info["mean"], info["std"])
     finally:
         keras.config.set_dtype_policy("float32")
 
 
+def frame_for(recipe: Recipe) -> Frame:
+    """The sizes that the recipe's network takes."""
+    return models.named(recipe.model).frame(recipe)
+
+
 def predictor_for(recipe: Recipe, competition: Competition, info: dict, network) -> Predictor:
-    return Predictor(network, recipe, info, competition.task.activation, models.named(recipe.model).multiple(recipe))
+    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe))
+
+
+environment = backend.environment
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -72,12 +63,15 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     check_loss(recipe, competition)
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
-    view = prepared.view(recipe.neighbours)
+    view = prepared.view(recipe.neighbours, recipe.slices)
     network = network_for(recipe, competition, view.info)
-    shape = training_shape(prepared, recipe)
-    batches = Batches(prepared, view.images, plan.learnt, competition.task, shape, recipe, fold_seed)
-    learner = _learner(network, recipe, competition, view.info, batches)
+    window, margin = network_window(prepared, recipe), frame_for(recipe).margin
+    shape = training_shape(window, recipe)
+    batches = Batches(prepared, view, plan.learnt, competition.task, shape, margin, recipe, fold_seed)
+    learner = _learner(network, recipe, competition, view.info, batches, window)
     first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
+    if not first_epoch:
+        models.start(network, recipe)
     history = _read_history(plan.folder / "history.csv")[:first_epoch]
     scorer = network_for(recipe, competition, view.info)
     epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, history)
@@ -96,7 +90,7 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
         )
         stream.close()
     scorer.set_weights(checkpoint.averaged_weights(learner))
-    with store.recorded(plan.folder / "model.weights.h5", plan.inputs) as part:
+    with store.recorded(plan.folder / WEIGHTS, plan.inputs) as part:
         # Keras insists on this ending
         scorer.save_weights(part)
 
@@ -110,13 +104,13 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
-    view = prepared.view(recipe.neighbours)
+    view = prepared.view(recipe.neighbours, recipe.slices)
     network = network_for(recipe, competition, view.info)
-    load_weights(network, folder / "model.weights.h5")
+    load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, view.info, network)
     flips = SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
-        for row, plain, averaged in predictor.predict(view.images, rows, flips):
+        for row, plain, averaged in predictor.predict(view, rows, flips):
             writer.add(prepared.table["id"].iat[row], plain, averaged)
 
 
@@ -139,28 +133,53 @@ def check_loss(recipe: Recipe, competition: Competition) -> None:
                 f"{option(name)} {loss} is no loss for {competition.name}: its kind of answer learns by sums of "
                 f"{', '.join(known)}"
             )
-    if recipe.class_balance and "ce" not in f"{recipe.loss}+{recipe.late_loss}".split("+"):
-        raise UserError("--class-balance is of the loss ce, which this recipe does not use")
+    parts = f"{recipe.loss}+{recipe.late_loss}".split("+")
+    if recipe.border_weight and "bce" not in parts:
+        raise UserError("--border-weight is of the loss bce, which this recipe does not use")
+    if recipe.class_balance and "ce" not in parts and not recipe.border_weight:
+        raise UserError("--class-balance is of the loss ce, or of bce with a --border-weight; this recipe has neither")
 
 
-def training_shape(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
-    """The one shape of all training batches: that of the largest image, or with a crop its window.
-
-    A window is larger than the crop by what zooming out may show of it.
-    """
+def network_window(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
+    """Height and width of what the network sees while it learns, margin included: a crop, or the largest image."""
+    frame = frame_for(recipe)
     if recipe.crop:
-        side = math.ceil(recipe.crop * (1 + recipe.scale))
-        return side, side
-    table = prepared.table.iloc[prepared.train]
-    multiple = models.named(recipe.model).multiple(recipe)
-    return network_shape(int(table["height"].max()), int(table["width"].max()), recipe.size, recipe.fit, multiple)
+        answered = (frame.side(recipe.crop),) * 2
+    else:
+        table = prepared.table.iloc[prepared.train]
+        largest = int(table["height"].max()), int(table["width"].max())
+        answered = network_shape(*largest, recipe.size, recipe.fit, frame.side)
+    return answered[0] + 2 * frame.margin, answered[1] + 2 * frame.margin
 
 
-def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches) -> Learner:
-    shape = (recipe.batch_size, *batches.shape, info["channels"])
-    weights = losses.balance(info.get("class_pixels", []), recipe.class_balance)
-    learner = Learner(network, recipe, shape, info["range"], competition.task, competition.symmetry, weights)
-    total = recipe.epochs * batches.steps
+def training_shape(window: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """The one shape of all training batches: with a crop, what zooming out may show of an image around the window."""
+    if not recipe.crop:
+        return window
+    return math.ceil(window[0] * (1 + recipe.scale)), math.ceil(window[1] * (1 + recipe.scale))
+
+
+def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches, window) -> Learner:
+    learner = Learner(
+        network,
+        recipe,
+        shape=(recipe.batch_size, *batches.shape, info["channels"]),
+        window=window,
+        margin=batches.margin,
+        value_range=info["range"],
+        task=competition.task,
+        symmetry=competition.symmetry,
+        weights=losses.balance(info.get("class_pixels", []), recipe.class_balance),
+    )
+    optimizer = _optimizer(recipe, batches.steps)
+    learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
+    optimizer.build(learner.trainable_variables)
+    return learner
+
+
+def _optimizer(recipe: Recipe, steps: int):
+    """The recipe's optimizer with its schedule; `steps` an epoch."""
+    total = recipe.epochs * steps
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 100,
         warmup_target=recipe.learning_rate,
@@ -168,19 +187,18 @@ def _learner(network, recipe: Recipe, competition: Competition, info: dict, batc
         decay_steps=max(1, total - round(recipe.warmup * total)),
         alpha=1.0 if recipe.schedule == "constant" else 0.0,
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=recipe.weight_decay,
-        use_ema=recipe.ema > 0,
-        ema_momentum=recipe.ema or 0.99,
-        ema_overwrite_frequency=None,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    average = {"use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or 0.99, "ema_overwrite_frequency": None}
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=recipe.momentum, weight_decay=recipe.weight_decay or None, **average
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **average)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if hardware.precision(recipe.precision, keras.backend.backend()) == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
-    optimizer.build(learner.trainable_variables)
-    return learner
+    return optimizer
 
 
 class _EpochEnd(keras.callbacks.Callback):
@@ -190,7 +208,7 @@ class _EpochEnd(keras.callbacks.Callback):
         super().__init__()
         self.plan, self.prepared, self.competition, self.recipe = plan, prepared, competition, recipe
         self.scorer, self.history = scorer, history
-        self.view = prepared.view(recipe.neighbours)
+        self.view = prepared.view(recipe.neighbours, recipe.slices)
         self.predictor = predictor_for(recipe, competition, self.view.info, scorer)
         self.late_from = math.ceil(recipe.epochs * (1 - recipe.late_share)) if recipe.late_loss else recipe.epochs
 
@@ -222,7 +240,7 @@ class _EpochEnd(keras.callbacks.Callback):
         self.scorer.set_weights(checkpoint.averaged_weights(self.model))
         task, rows = self.competition.task, self.plan.held_out
         groups = self.prepared.table["group"].to_numpy()
-        answers = self.predictor.predict(self.view.images, rows, (IDENTITY,))
+        answers = self.predictor.predict(self.view, rows, (IDENTITY,))
         items = ((groups[row], plain, self.prepared.labels[row]) for row, plain, _ in answers)
         metric, thresholds = self.competition.metric, task.plain_thresholds()
         return scoring.count(metric, task, items, thresholds, self.prepared.groups(rows)).score()

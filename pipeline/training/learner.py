@@ -11,24 +11,28 @@ from pipeline.training.augment import Augment
 class Learner(keras.Model):
     """Takes {"image", "target"} as stored (uint8), returns {"logits", "target"} after augmentation.
 
-    The network is an attribute: its weights alone are kept for predicting.
+    Where the batches hold a "weight" for each pixel, it is augmented and returned, too. Slices that are learnt together
+    are images of their own in what is returned. The network is an attribute: its weights alone are kept for predicting.
 
     Args:
         shape: B, H, W, C of the image batches, fixed: a smaller last batch would compile again.
+        window: height and width of what the network sees of them; margin: how far beyond its answer.
         value_range: the image value that stands for 1.
         task: the kind of answer.
         weights: of the classes in the loss, or None.
     """
 
-    def __init__(self, network, recipe: Recipe, shape, value_range: float, task, symmetry: str, weights=None):
+    def __init__(self, network, recipe: Recipe, shape, window, margin, value_range, task, symmetry, weights=None):
         # float32 here whatever the network computes in: the loss and the warp need it
         super().__init__(dtype="float32")
         self.network = network
-        self.shape, self.value_range, self.outputs = shape, value_range, task.outputs
+        self.shape, self.margin, self.value_range = shape, margin, value_range
+        self.answered = (shape[0], window[0] - 2 * margin, window[1] - 2 * margin)
+        self.slices, self.outputs = recipe.slices, task.outputs
         self.exclusive = task.activation == "softmax"
         # its state is set as each epoch begins
         self.seed_generator = keras.random.SeedGenerator(0)
-        self.augment = Augment(recipe, symmetry, task.blends, self.seed_generator)
+        self.augment = Augment(recipe, symmetry, task.blends, window, self.seed_generator)
         self.early_loss = losses.named(recipe.loss, task.activation, weights)
         self.late_loss = losses.named(recipe.late_loss, task.activation, weights) if recipe.late_loss else None
         # a variable, not an attribute: the compiled step must see it change
@@ -38,18 +42,33 @@ class Learner(keras.Model):
 
     def call(self, data, training=False):
         image = ops.cast(ops.reshape(data["image"], self.shape), "float32") / self.value_range
-        target = ops.cast(ops.reshape(data["target"], (*self.shape[:3], self.outputs)), "float32") / 255
+        channels = {"target": self.slices * self.outputs, "weight": self.slices}
+        names = [name for name in channels if name in data]
+        learnt = [ops.reshape(data[name], (*self.shape[:3], channels[name])) for name in names]
+        # all that belongs to the pixels moves with them
+        learnt = ops.concatenate([ops.cast(values, "float32") for values in learnt], axis=-1)
         if training:
-            image, target = self.augment(image, target)
-        return {"logits": self.network(image, training=training), "target": target}
+            image, learnt = self.augment(image, learnt)
+        if self.margin:
+            learnt = learnt[:, self.margin : -self.margin, self.margin : -self.margin]
+        logits = self.network(image, training=training)
+        split = channels["target"]
+        found = {"logits": self._single(logits), "target": self._single(learnt[..., :split]) / 255}
+        return {**found, "weight": self._single(learnt[..., split:])} if "weight" in data else found
+
+    def _single(self, values):
+        """B x H x W x (slices K) as pictures of their own, (B slices) x H x W x K."""
+        if self.slices == 1:
+            return values
+        batch, height, width = self.answered
+        apart = ops.reshape(values, (batch, height, width, self.slices, -1))
+        return ops.reshape(ops.transpose(apart, (0, 3, 1, 2, 4)), (batch * self.slices, height, width, -1))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        logits, target = y_pred["logits"], y_pred["target"]
+        known = y_pred["logits"], y_pred["target"], y_pred.get("weight")
         if self.late_loss is None:
-            return self.early_loss(logits, target)
-        return ops.cond(
-            self.is_late > 0, lambda: self.late_loss(logits, target), lambda: self.early_loss(logits, target)
-        )
+            return self.early_loss(*known)
+        return ops.cond(self.is_late > 0, lambda: self.late_loss(*known), lambda: self.early_loss(*known))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """IoU of all classes together, mean over images; accuracy, the share of pixels whose classes are all right."""

@@ -7,9 +7,10 @@ import numpy as np
 from keras import ops
 
 
-def bce(logits, target):
-    """Binary cross-entropy, in the form that does not overflow."""
-    return ops.mean(ops.maximum(logits, 0) - logits * target + ops.log1p(ops.exp(-ops.abs(logits))))
+def bce(logits, target, weight=None):
+    """Binary cross-entropy, in the form that does not overflow. `weight`, B x H x W x 1: how much a pixel counts."""
+    losses = ops.maximum(logits, 0) - logits * target + ops.log1p(ops.exp(-ops.abs(logits)))
+    return ops.mean(losses if weight is None else losses * weight)
 
 
 def ce(logits, target, weights=None):
@@ -60,13 +61,16 @@ def lovasz(logits, target):
 
 
 def named(name: str, activation: str = "sigmoid", weights=None):
-    """The loss called `name`; a `+` adds two. `activation`: the task's; `weights`: of the classes, for `ce`."""
+    """The loss called `name`; a `+` adds two. `activation`: the task's; `weights`: of the classes, for `ce`.
+
+    Returns: a function of logits, target and, where pixels differ in weight, those weights (for `bce`).
+    """
     known = {"bce": bce, "lovasz": lovasz, "ce": functools.partial(ce, weights=weights)}
     known["dice"] = softmax_dice if activation == "softmax" else dice
     parts = [known[part] for part in name.split("+")]
 
-    def total(logits, target):
-        return sum(part(logits, target) for part in parts)
+    def total(logits, target, weight=None):
+        return sum(part(logits, target, weight) if part is bce else part(logits, target) for part in parts)
 
     return total
 

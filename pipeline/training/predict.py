@@ -6,13 +6,17 @@ import keras
 import numpy as np
 
 from pipeline.imaging.flips import Flip
-from pipeline.imaging.sizes import from_network, network_shape, to_network
+from pipeline.imaging.sizes import from_network, network_shape, resized, to_network
+from pipeline.imaging.tiles import blended, mirrored, stored
+from pipeline.models.frame import Frame
+from pipeline.prepared import View
 from pipeline.recipe import Recipe
-from pipeline.training import hardware
+from pipeline.training import hardware, volumes
 
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together
 AHEAD_BYTES = 1 << 27  # of these answers
 MOST_PIXELS = 1 << 20  # of a batch: a network at full resolution needs about a kilobyte for each
+OVERLAP = 4  # this part of a tile is also in the next one, where a network pads and so sees less at a tile's edge
 
 
 class Predictor:
@@ -21,30 +25,38 @@ class Predictor:
     Args:
         network: B x H x W x C (0..1) to logits.
         info: `prepared.json`'s content: the value range.
-        activation: `sigmoid` or `softmax`.
-        multiple: of which the network wants both sides.
+        activation: `sigmoid` or `softmax`, over the channels of one image's answer.
+        frame: the sizes that the network takes.
     """
 
-    def __init__(self, network, recipe: Recipe, info: dict, activation: str, multiple: int):
-        self.recipe, self.multiple = recipe, multiple
+    def __init__(self, network, recipe: Recipe, info: dict, activation: str, frame: Frame):
+        self.recipe, self.frame = recipe, frame
         image = keras.Input((None, None, info["channels"]), dtype=info["dtype"])
         scaled = keras.layers.Rescaling(1 / info["range"], dtype="float32")(image)
-        probabilities = keras.layers.Activation(activation, dtype="float32")(network(scaled))
-        self.model = keras.Model(image, probabilities)
+        self.model = keras.Model(image, _probabilities(network(scaled), activation, recipe.slices))
         self.model.compile(jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
 
-    def predict(self, images, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
+    def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
         """Yields (row, plain, averaged) for each row in order: H x W x K uint8 probabilities at the image's own size,
-        without flips and averaged over them. Memory is bounded by a batch and by what is answered ahead.
+        without flips and averaged over them. Memory is bounded by a batch, by a row of tiles and by what is answered
+        ahead; where slices are answered together, by a volume.
+        """
+        if view.slices == 1:
+            return self.pictures(view.images, rows, flips)
+        return volumes.predict(lambda asked: self.pictures(view.images, asked, flips), view, list(rows))
+
+    def pictures(self, images, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
+        """`predict` of single pictures.
 
         Args: images: a reader of H x W x C pictures with `heights` and `widths` (`View.images`).
         """
         for few in self._ahead(images, rows):
+            large = [row for row in few if self._is_large(self._shape(images, row))]
             answers: dict = {}
-            for chosen, shape in self._batches(images, few):
+            for chosen, shape in self._batches(images, [row for row in few if row not in large]):
                 answers |= self._answers(images, chosen, shape, flips)
             for row in few:
-                yield row, *answers[row]
+                yield row, *(answers.pop(row) if row in answers else self._tiled(images, row, flips))
 
     def _ahead(self, images, rows: Iterable[int]) -> Iterator[list[int]]:
         """Rows in parts of at most AHEAD, and of few enough bytes, so that those of one shape can go together."""
@@ -59,35 +71,77 @@ class Predictor:
         if few:
             yield few
 
+    def _shape(self, images, row: int) -> tuple[int, int]:
+        """Of the answer to a whole picture, at the network."""
+        size = int(images.heights[row]), int(images.widths[row])
+        return network_shape(*size, self.recipe.size, self.recipe.fit, self.frame.side)
+
+    def _is_large(self, shape: tuple[int, int]) -> bool:
+        return bool(self.recipe.tile) and max(shape) > self.frame.side(self.recipe.tile)
+
     def _answers(self, images, chosen: list[int], shape, flips) -> dict:
         """row -> (plain, averaged) of images that have one shape at the network."""
-        batch = np.stack([to_network(images[row], shape, self.recipe.fit) for row in chosen])
-        plain = self._probabilities(batch, flips[0])
-        total = plain
-        for flip in flips[1:]:
-            total = total + self._probabilities(batch, flip)
+        margin = self.frame.margin
+        seen = (-margin, -margin, shape[0] + 2 * margin, shape[1] + 2 * margin)
+        batch = np.stack([mirrored(to_network(images[row], shape, self.recipe.fit), *seen) for row in chosen])
+        plain, averaged = self._flipped(batch, flips)
         found = {}
         for i, row in enumerate(chosen):
             size = int(images.heights[row]), int(images.widths[row])
-            found[row] = self._stored(plain[i], size), self._stored(total[i] / len(flips), size)
+            found[row] = self._own(plain[i], size), self._own(averaged[i], size)
         return found
+
+    def _tiled(self, images, row: int, flips) -> tuple[np.ndarray, np.ndarray]:
+        """(plain, averaged) of a picture that is too large for the network, tile by tile.
+
+        The tiles lie on the grid on which the network would halve the whole picture.
+        """
+        picture, shape = images[row], self._shape(images, row)
+        size, margin, channels = picture.shape[:2], self.frame.margin, self.model.output_shape[-1]
+        if self.recipe.fit == "resize":
+            picture = resized(picture, shape)
+        # where the picture lies in what the network sees
+        before = [(length - own) // 2 for length, own in zip(shape, picture.shape[:2], strict=True)]
+        tile = tuple(min(length, self.frame.side(self.recipe.tile)) for length in shape)
+
+        def answer(places):
+            most = self._full(tuple(side + 2 * margin for side in tile))
+            for start in range(0, len(places), most):
+                corners = [(top - before[0] - margin, left - before[1] - margin) for top, left in places[start:][:most]]
+                sides = [side + 2 * margin for side in tile]
+                batch = np.stack([mirrored(picture, *corner, *sides) for corner in corners])
+                yield from np.concatenate(self._flipped(batch, flips), axis=-1)
+
+        both = blended(shape, tile, tuple(self._stride(side) for side in tile), 2 * channels, answer)
+        return tuple(from_network(both[..., part], size, self.recipe.fit) for part in np.s_[:channels, channels:])
+
+    def _stride(self, tile: int) -> int:
+        """From one tile to the next. What sees its whole margin need not overlap."""
+        overlap = 0 if self.frame.margin else tile // OVERLAP
+        return max(self.frame.multiple, (tile - overlap) // self.frame.multiple * self.frame.multiple)
 
     def _batches(self, images, rows: list[int]):
         """(rows, shape): those that have one shape at the network, at most a batch, and not too many pixels."""
         by_shape: dict[tuple[int, int], list[int]] = {}
         for row in rows:
-            size = int(images.heights[row]), int(images.widths[row])
-            shape = network_shape(*size, self.recipe.size, self.recipe.fit, self.multiple)
-            by_shape.setdefault(shape, []).append(row)
+            by_shape.setdefault(self._shape(images, row), []).append(row)
         for shape, same in by_shape.items():
-            most = max(1, min(self._full(shape), len(same)))
+            most = max(1, min(self._full(tuple(side + 2 * self.frame.margin for side in shape)), len(same)))
             for start in range(0, len(same), most):
                 yield same[start : start + most], shape
 
-    def _full(self, shape: tuple[int, int]) -> int:
-        """Images of a full batch of this shape: large images go through the network few at a time."""
-        fitting = max(1, MOST_PIXELS // (shape[0] * shape[1]))
+    def _full(self, seen: tuple[int, int]) -> int:
+        """Pictures of a full batch of what the network sees: large ones go through it few at a time."""
+        fitting = max(1, MOST_PIXELS // (seen[0] * seen[1] * self.recipe.slices))
         return min(self.recipe.batch_size, 1 << (fitting.bit_length() - 1))
+
+    def _flipped(self, batch: np.ndarray, flips) -> tuple[np.ndarray, np.ndarray]:
+        """(plain, averaged), float32, of a batch as the network sees it."""
+        plain = self._probabilities(batch, flips[0])
+        total = plain
+        for flip in flips[1:]:
+            total = total + self._probabilities(batch, flip)
+        return plain, total / len(flips)
 
     def _probabilities(self, batch: np.ndarray, flip: Flip) -> np.ndarray:
         # few batch sizes, because each compiles once: full ones, and powers of two for what is left
@@ -97,6 +151,16 @@ class Predictor:
         answer = self.model.predict_on_batch(np.ascontiguousarray(flip.forward(full)))
         return flip.inverse(np.asarray(answer))[: len(batch)]
 
-    def _stored(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def _own(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         own = from_network(np.ascontiguousarray(probabilities, dtype=np.float32), size, self.recipe.fit)
-        return np.floor(np.clip(own, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return stored(own)
+
+
+def _probabilities(logits, activation: str, slices: int):
+    """The activation over the channels of each slice's answer."""
+    activated = keras.layers.Activation(activation, dtype="float32")
+    if slices == 1:
+        return activated(logits)
+    each = logits.shape[-1] // slices
+    answers = [activated(logits[..., i * each : (i + 1) * each]) for i in range(slices)]
+    return keras.layers.Concatenate(dtype="float32")(answers)

@@ -1,0 +1,79 @@
+"""Large pictures in overlapping tiles: where they lie, what they see, and their answers blended without seams."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+
+def mirrored(picture: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
+    """The window height x width x C of an H x W x C picture from (top, left) on; what lies outside is mirrored.
+
+    The pixel on the border is not repeated. Only what the window shows is read.
+    """
+    rows, columns = range(top, top + height), range(left, left + width)
+    if top >= 0 and left >= 0 and rows.stop <= picture.shape[0] and columns.stop <= picture.shape[1]:
+        return picture[top : rows.stop, left : columns.stop]
+    return picture[np.ix_(_folded(rows, picture.shape[0]), _folded(columns, picture.shape[1]))]
+
+
+def _folded(indices: range, length: int) -> np.ndarray:
+    """Indices of any size, mirrored into 0 .. length - 1: … 2 1 | 0 1 2 … n-1 | n-2 …"""
+    period = max(1, 2 * (length - 1))
+    folded = np.arange(indices.start, indices.stop) % period
+    return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(folded)
+
+
+def starts(length: int, tile: int, stride: int) -> list[int]:
+    """Where tiles begin that cover `length` pixels (`tile` or more): every `stride`, the last one at the end."""
+    last = length - tile
+    return [*range(0, last, stride), last]
+
+
+def shares(begins: list[int], tile: int, length: int) -> list[np.ndarray]:
+    """How much each tile counts at each of its pixels, `tile` float32 each: at every pixel they add up to 1.
+
+    A tile counts less towards its edges, where it sees least of what is around, and 0 nowhere.
+    """
+    ramp = np.minimum(np.arange(1, tile + 1), np.arange(tile, 0, -1)).astype(np.float32)
+    # squared: the parts that see less than their neighbour hardly count
+    ramp *= ramp
+    total = np.zeros(length, np.float32)
+    for begin in begins:
+        total[begin : begin + tile] += ramp
+    return [ramp / total[begin : begin + tile] for begin in begins]
+
+
+def blended(
+    shape: tuple[int, int],
+    tile: tuple[int, int],
+    stride: tuple[int, int],
+    channels: int,
+    answer: Callable[[list[tuple[int, int]]], Iterable[np.ndarray]],
+) -> np.ndarray:
+    """The answers of overlapping tiles as one picture, shape x channels uint8.
+
+    Args:
+        shape, tile: height and width in pixels; a tile is no larger than the picture.
+        stride: rows and columns from one tile to the next.
+        answer: from the places (top, left) of one row of tiles to their answers, tile x channels, float 0..1.
+
+    Memory beside the result is bounded by one row of tiles.
+    """
+    tops, lefts = starts(shape[0], tile[0], stride[0]), starts(shape[1], tile[1], stride[1])
+    down, across = shares(tops, tile[0], shape[0]), shares(lefts, tile[1], shape[1])
+    result = np.empty((*shape, channels), np.uint8)
+    band = np.zeros((tile[0], shape[1], channels), np.float32)
+    for top, following, rows in zip(tops, [*tops[1:], shape[0]], down, strict=True):
+        places = [(top, left) for left in lefts]
+        for left, columns, values in zip(lefts, across, answer(places), strict=True):
+            band[:, left : left + tile[1]] += np.outer(rows, columns)[..., None] * values
+        # no later tile reaches these rows
+        finished = following - top
+        result[top:following] = stored(band[:finished])
+        band = np.concatenate([band[finished:], np.zeros_like(band[:finished])])
+    return result
+
+
+def stored(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities 0..1 of any shape as they are stored: uint8, rounded to nearest."""
+    return np.floor(np.clip(probabilities, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,52 @@
+"""What networks and encoders there are, and what cannot be asked of them. Knows their names without loading Keras."""
+
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe, option
+
+NETWORKS = ("unet", "unet2015", "unet3d", "deeplabv3plus")
+# not a network: nothing is trained, so Keras is not needed either
+CLASSICAL = "classical"
+MODELS = (*NETWORKS, CLASSICAL)
+TAKE_ENCODERS = ("unet", "deeplabv3plus")
+
+# name -> module and class of keras.applications. Xception is missing: it does not pad, so that no side of its features
+# is the image's by a whole number
+ENCODERS = {
+    "resnet50": ("resnet", "ResNet50"),
+    "resnet101": ("resnet", "ResNet101"),
+    "resnet50v2": ("resnet_v2", "ResNet50V2"),
+    "efficientnetb0": ("efficientnet", "EfficientNetB0"),
+    "efficientnetb1": ("efficientnet", "EfficientNetB1"),
+    "efficientnetb2": ("efficientnet", "EfficientNetB2"),
+    "efficientnetb3": ("efficientnet", "EfficientNetB3"),
+    "efficientnetb4": ("efficientnet", "EfficientNetB4"),
+    "efficientnetv2b0": ("efficientnet_v2", "EfficientNetV2B0"),
+    "efficientnetv2b1": ("efficientnet_v2", "EfficientNetV2B1"),
+    "efficientnetv2b2": ("efficientnet_v2", "EfficientNetV2B2"),
+    "efficientnetv2b3": ("efficientnet_v2", "EfficientNetV2B3"),
+    "efficientnetv2s": ("efficientnet_v2", "EfficientNetV2S"),
+    "efficientnetv2m": ("efficientnet_v2", "EfficientNetV2M"),
+    "densenet121": ("densenet", "DenseNet121"),
+    "densenet169": ("densenet", "DenseNet169"),
+    "convnexttiny": ("convnext", "ConvNeXtTiny"),
+    "convnextsmall": ("convnext", "ConvNeXtSmall"),
+    "mobilenetv2": ("mobilenet_v2", "MobileNetV2"),
+    "mobilenetv3large": ("mobilenet_v3", "MobileNetV3Large"),
+}
+
+
+def is_network(recipe: Recipe) -> bool:
+    """Whether the recipe's model is trained by Keras."""
+    return recipe.model in NETWORKS
+
+
+def check(recipe: Recipe) -> None:
+    """Raises UserError where a recipe asks for a network that there is not, or for what its network cannot do."""
+    for field, known in (("model", MODELS), ("encoder", ("", *ENCODERS))):
+        value = getattr(recipe, field)
+        if value not in known:
+            raise UserError(f"{option(field)} is '{value}'; known are: {', '.join(name for name in known if name)}")
+    if recipe.encoder and recipe.model not in TAKE_ENCODERS:
+        raise UserError(f"--model {recipe.model} has no place for an --encoder; {' and '.join(TAKE_ENCODERS)} have")
+    if recipe.weights != "none" and not recipe.encoder:
+        raise UserError("--weights are of an --encoder, and none is given")

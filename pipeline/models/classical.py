@@ -1,0 +1,218 @@
+"""No network: a filter, a threshold, and nothing learnt but which of them. The floor that a network must beat.
+
+Otsu's threshold: Otsu 1979 (IEEE Trans. Syst. Man Cybern. 9, 62). Valleys by the Hessian: Lindeberg 1998 (Int. J.
+Comput. Vis. 30, 117). What touches is told apart by the kind of answer (`Task.of_one`).
+"""
+
+from collections.abc import Iterable
+from functools import partial
+
+import cv2
+import numpy as np
+
+from pipeline.errors import UserError
+
+FLAT = 1e-6  # what varies less than this is constant
+BINS = 4096  # of the fixed levels tried, from -1 to 1; filters hardly answer beyond
+
+
+def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(values, (0, 0), sigma)
+
+
+def surroundings(values: np.ndarray) -> np.ndarray:
+    """The mean of a wide neighbourhood: a box of a quarter of the shorter side, twice."""
+    side = max(3, min(values.shape) // 4 | 1)
+    return cv2.blur(cv2.blur(values, (side, side)), (side, side))
+
+
+def bright(values: np.ndarray, sigma: float) -> np.ndarray:
+    return blurred(values, sigma)
+
+
+def dark(values: np.ndarray, sigma: float) -> np.ndarray:
+    return 1 - blurred(values, sigma)
+
+
+def rarer(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Bright where the smaller of Otsu's two classes is: what is dark on bright and what is bright on dark, alike.
+
+    Of the square root, so that what glows faintly counts beside what glows brightly.
+    """
+    root = blurred(np.sqrt(np.maximum(values, 0)), sigma)
+    threshold, _ = otsu(root)
+    return root if np.count_nonzero(root >= threshold) * 2 <= root.size else 1 - root
+
+
+def brighter_than_around(values: np.ndarray, sigma: float) -> np.ndarray:
+    return blurred(values, sigma) - surroundings(values)
+
+
+def darker_than_around(values: np.ndarray, sigma: float) -> np.ndarray:
+    return -brighter_than_around(values, sigma)
+
+
+def valley(values: np.ndarray, sigma: float) -> np.ndarray:
+    """How deep a dark line of about that width is: sigma^2 times the larger eigenvalue of the Hessian."""
+    smooth = blurred(values, sigma)
+    along_x, along_y = (cv2.Sobel(smooth, cv2.CV_32F, *order) / 4 for order in ((2, 0), (0, 2)))
+    mixed = cv2.Sobel(smooth, cv2.CV_32F, 1, 1) / 4
+    return sigma**2 * ((along_x + along_y) / 2 + np.hypot((along_x - along_y) / 2, mixed))
+
+
+def ridge(values: np.ndarray, sigma: float) -> np.ndarray:
+    return valley(-values, sigma)
+
+
+def dark_line(values: np.ndarray, sigma: float) -> np.ndarray:
+    """A valley, the better the darker it is: a gap between dark grains is one, too."""
+    return valley(values, sigma) + 0.2 * darker_than_around(values, sigma / 2)
+
+
+def rough(values: np.ndarray, sigma: float) -> np.ndarray:
+    """The local standard deviation."""
+    centred = values - values.mean()
+    return np.sqrt(np.maximum(blurred(centred**2, sigma) - blurred(centred, sigma) ** 2, 0))
+
+
+def even(values: np.ndarray, sigma: float) -> np.ndarray:
+    return -rough(values, sigma)
+
+
+def blob(values: np.ndarray, radius: int) -> np.ndarray:
+    """What is bright and has room for a disc, as a third of what is usual in the picture's brighter part.
+
+    The picture's own measure because the units of a scanner (MRI) mean nothing.
+    """
+    smooth = blurred(values, 1)
+    threshold, _ = otsu(smooth)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    usual = float(np.median(smooth[smooth >= threshold]))
+    return cv2.morphologyEx(smooth, cv2.MORPH_OPEN, disc) / max(3 * usual, FLAT)
+
+
+# name -> from a channel, H x W float32 0..1, to H x W float32, higher where the class is likelier
+CANDIDATES = {
+    "bright 1": partial(bright, sigma=1),
+    "bright 2": partial(bright, sigma=2),
+    "bright 4": partial(bright, sigma=4),
+    "dark 1": partial(dark, sigma=1),
+    "dark 2": partial(dark, sigma=2),
+    "dark 4": partial(dark, sigma=4),
+    "rarer 1": partial(rarer, sigma=1),
+    "rarer 2": partial(rarer, sigma=2),
+    "brighter than around 2": partial(brighter_than_around, sigma=2),
+    "darker than around 2": partial(darker_than_around, sigma=2),
+    "valley 2": partial(valley, sigma=2),
+    "valley 4": partial(valley, sigma=4),
+    "ridge 2": partial(ridge, sigma=2),
+    "ridge 4": partial(ridge, sigma=4),
+    "dark line 4": partial(dark_line, sigma=4),
+    "rough 4": partial(rough, sigma=4),
+    "even 4": partial(even, sigma=4),
+    "blob 5": partial(blob, radius=5),
+    "blob 9": partial(blob, radius=9),
+}
+
+
+def otsu(values: np.ndarray) -> tuple[float, float]:
+    """Otsu's threshold and the distance between the means of its two classes; 0 is the distance where all are equal.
+
+    Of H x W float32. The upper class is `values >= threshold`. 256 bins from the smallest to the largest value.
+    """
+    low, high = float(values.min()), float(values.max())
+    if high - low < FLAT:
+        return low, 0.0
+    step = (high - low) / 255
+    binned = ((values - low) / step + 0.5).astype(np.uint8)
+    below, _ = cv2.threshold(binned, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    threshold = low + (below + 0.5) * step
+    upper = values >= threshold
+    return threshold, float(values[upper].mean() - values[~upper].mean())
+
+
+def soft(image: np.ndarray, choice: dict) -> np.ndarray:
+    """How likely the class is by what `choose` chose: H x W uint8, 128 or more from the threshold on.
+
+    The threshold and what spans the values (128 of them) are the picture's own, by Otsu, or those of the training
+    images where the choice has a level. A constant channel gives 0 everywhere.
+
+    Args: image: H x W x C float32, 0..1. Raises UserError when the choice does not fit it.
+    """
+    name, channel = choice["filter"], choice["channel"]
+    if name not in CANDIDATES or channel >= image.shape[2]:
+        raise UserError(
+            f"the classical model was fitted with filter '{name}' of channel {channel}, which these images or this "
+            "version do not have; train the fold with --again"
+        )
+    values, threshold, spread = _filtered(np.ascontiguousarray(image[..., channel], np.float32), name)
+    if not spread:
+        return np.zeros(values.shape, np.uint8)
+    if choice["level"] is not None:
+        threshold, spread = choice["level"], choice["scale"]
+    return np.clip(np.floor((values - threshold) * (128 / spread)) + 128, 0, 255).astype(np.uint8)
+
+
+def _filtered(plane: np.ndarray, name: str) -> tuple[np.ndarray, float, float]:
+    """What a filter makes of a channel, and `otsu` of that; no distance where the channel itself is constant."""
+    values = CANDIDATES[name](plane)
+    threshold, spread = otsu(values)
+    return values, threshold, spread if np.ptp(plane) >= FLAT else 0.0
+
+
+def choose(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict:
+    """The best of all filters, channels and ways to a threshold: the one with the highest mean Dice at 128.
+
+    Args: pairs: (image H x W x C float32 0..1, truth H x W bool) of training images, read once; those without any truth
+        take no part. All of the others do, so the caller limits their number.
+    Returns: filter: a name of CANDIDATES; channel: 0, 1, …; level and scale: the threshold and the span of values that
+        hold for every image, or None for the image's own; dice: the mean reached; images: how many took part.
+    Raises: UserError: no image has any truth.
+    """
+    tried: dict[tuple[str, int], _Tried] = {}
+    images = 0
+    for image, truth in pairs:
+        if truth.any():
+            images += 1
+            for channel in range(image.shape[2]):
+                plane = np.ascontiguousarray(image[..., channel], np.float32)
+                for name in CANDIDATES:
+                    tried.setdefault((name, channel), _Tried()).add(*_filtered(plane, name), truth)
+    if not images:
+        raise UserError("the classical model finds no labels in the images of this fold that are not empty: check folds")
+    found = [{"filter": name, "channel": channel, **one.best(images)} for (name, channel), one in tried.items()]
+    # of equals the first
+    return {**max(found, key=lambda one: one["dice"]), "images": images}
+
+
+class _Tried:
+    """What one filter of one channel got, summed over images."""
+
+    def __init__(self):
+        self.spread = self.by_otsu = 0.0
+        self.by_level = np.zeros(BINS)
+
+    def add(self, values: np.ndarray, threshold: float, spread: float, truth: np.ndarray) -> None:
+        if not spread:
+            return
+        found = values >= threshold
+        self.spread += spread
+        self.by_otsu += 2 * np.count_nonzero(found & truth) / (np.count_nonzero(found) + np.count_nonzero(truth))
+        self.by_level += _dice_by_level(values, truth)
+
+    def best(self, images: int) -> dict:
+        """level, scale and dice; a level must be better than Otsu, of equally good ones it is the middle one."""
+        good = np.flatnonzero(self.by_level >= self.by_level.max() - 1e-9)
+        middle = int(good[len(good) // 2])
+        if self.by_level[middle] <= self.by_otsu:
+            return {"level": None, "scale": None, "dice": float(self.by_otsu / images)}
+        level = 2 * middle / BINS - 1
+        return {"level": level, "scale": self.spread / images, "dice": float(self.by_level[middle] / images)}
+
+
+def _dice_by_level(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Dice of `values >= level` for each of the BINS levels."""
+    bins = np.clip((values + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
+    counts = np.bincount((bins + BINS * truth).ravel(), minlength=2 * BINS).reshape(2, BINS)
+    outside, inside = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    return 2 * inside / (outside + inside + np.count_nonzero(truth))
