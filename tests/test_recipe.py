@@ -59,13 +59,13 @@ def test_a_blank_field_that_was_not_blank_is_none_in_the_name():
 
 
 # known by models/catalogue.py, not by the recipe
-NAMES = {"model": ["unet2015"], "encoder": ["resnet50"], "weights": ["imagenet", "/somewhere/resnet50_notop.h5"]}
+ELSEWHERE = {"model": ["unet2015"], "encoder": ["resnet50"], "weights": ["imagenet", "/somewhere/resnet50_notop.h5"]}
 
 
 def other_values(field):
     """Values of a field that are allowed and not its default."""
-    if field.name in NAMES:
-        return NAMES[field.name]
+    if field.name in ELSEWHERE:
+        return ELSEWHERE[field.name]
     if isinstance(field.default, bool):
         return [not field.default]
     if field.name in recipes._CHOICES:
@@ -86,7 +86,7 @@ def test_every_change_of_a_single_field_gives_a_run_a_name_of_its_own_that_can_n
 
 @pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
 def test_every_field_has_bounds_or_choices_and_its_default_is_within(field):
-    limited = [field.name in known for known in (recipes._CHOICES, recipes._RANGES, NAMES)]
+    limited = [field.name in known for known in (recipes._CHOICES, recipes._RANGES, ELSEWHERE)]
     assert isinstance(field.default, bool) or sum(limited) == 1
     assert isinstance(field.default, (bool, int, float, str))
 

@@ -30,8 +30,8 @@ def test_tiles_cover_everything_and_their_shares_add_up(tile, more, stride):
     assert begins[0] == 0 and begins[-1] == length - tile and sorted(set(begins)) == begins
     assert all(later - earlier <= stride for earlier, later in zip(begins, begins[1:], strict=False))
     total = np.zeros(length)
-    for begin, share in zip(begins, shares(begins, tile, length), strict=True):
-        assert (share > 0).all()
+    for begin, share in zip(begins, shares(begins, tile, stride, length), strict=True):
+        assert (share >= 0).all()
         total[begin : begin + tile] += share
     assert np.allclose(total, 1, atol=1e-5)
 
@@ -55,7 +55,7 @@ def test_where_tiles_disagree_there_is_no_seam():
         return [np.full((40, 40, 1), (left // 20) % 2, np.float32) for _, left in places]
 
     row = blended((40, 200), (40, 40), (20, 20), 1, answer)[20, :, 0].astype(int)
-    assert row.min() == 0 and row.max() >= 253 and np.abs(np.diff(row)).max() < 40
+    assert row.min() == 0 and row.max() >= 253 and np.abs(np.diff(row)).max() < 80
 
 
 def test_the_memory_beside_the_result_is_a_row_of_tiles():

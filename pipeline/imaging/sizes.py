@@ -9,6 +9,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from pipeline.imaging.tiles import mirrored
+
 
 def network_shape(height: int, width: int, size: int, fit: str, side: Callable[[int], int]) -> tuple[int, int]:
     """The height and width the network answers for where a picture is height x width.
@@ -31,14 +33,12 @@ def margins(height: int, width: int, shape: tuple[int, int]) -> tuple[int, int, 
     return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
 
 
-def to_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
-    """H x W x C of any dtype to `shape` x C of the same dtype."""
-    if picture.shape[:2] == tuple(shape):
-        return picture
-    if fit == "pad":
-        top, bottom, left, right = margins(*picture.shape[:2], shape)
-        return np.pad(picture, ((top, bottom), (left, right), (0, 0)), mode="reflect")
-    return resized(picture, shape)
+def to_network(picture: np.ndarray, shape: tuple[int, int], fit: str, margin: int = 0) -> np.ndarray:
+    """H x W x C of any dtype to `shape` x C of the same dtype, and mirrored `margin` pixels more on each side."""
+    if fit == "resize" and picture.shape[:2] != tuple(shape):
+        picture = resized(picture, shape)
+    top, _, left, _ = margins(*picture.shape[:2], shape)
+    return mirrored(picture, -top - margin, -left - margin, shape[0] + 2 * margin, shape[1] + 2 * margin)
 
 
 def from_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:

@@ -29,18 +29,26 @@ def starts(length: int, tile: int, stride: int) -> list[int]:
     return [*range(0, last, stride), last]
 
 
-def shares(begins: list[int], tile: int, length: int) -> list[np.ndarray]:
+def shares(begins: list[int], tile: int, stride: int, length: int) -> list[np.ndarray]:
     """How much each tile counts at each of its pixels, `tile` float32 each: at every pixel they add up to 1.
 
-    A tile counts less towards its edges, where it sees least of what is around, and 0 nowhere.
+    Of what two tiles share, each counts nothing in the outer three eighths, where it lacks surroundings that the other
+    one sees; in the two eighths in the middle one fades into the other.
     """
-    ramp = np.minimum(np.arange(1, tile + 1), np.arange(tile, 0, -1)).astype(np.float32)
-    # squared: the parts that see less than their neighbour hardly count
-    ramp *= ramp
-    total = np.zeros(length, np.float32)
+    shared = tile - stride
+    blind, fade = 3 * shared // 8, shared - 2 * (3 * shared // 8)
+    place = np.arange(tile) + 0.5
+    rising = np.clip((place - blind) / max(fade, 1), 0, 1).astype(np.float32)
+    kept = []
     for begin in begins:
-        total[begin : begin + tile] += ramp
-    return [ramp / total[begin : begin + tile] for begin in begins]
+        # at the picture's own edges there is nobody else
+        left = rising if begin else np.ones_like(rising)
+        right = rising[::-1] if begin + tile < length else np.ones_like(rising)
+        kept.append(left * right)
+    total = np.zeros(length, np.float32)
+    for begin, share in zip(begins, kept, strict=True):
+        total[begin : begin + tile] += share
+    return [share / total[begin : begin + tile] for begin, share in zip(begins, kept, strict=True)]
 
 
 def blended(
@@ -60,7 +68,8 @@ def blended(
     Memory beside the result is bounded by one row of tiles.
     """
     tops, lefts = starts(shape[0], tile[0], stride[0]), starts(shape[1], tile[1], stride[1])
-    down, across = shares(tops, tile[0], shape[0]), shares(lefts, tile[1], shape[1])
+    down = shares(tops, tile[0], stride[0], shape[0])
+    across = shares(lefts, tile[1], stride[1], shape[1])
     result = np.empty((*shape, channels), np.uint8)
     band = np.zeros((tile[0], shape[1], channels), np.float32)
     for top, following, rows in zip(tops, [*tops[1:], shape[0]], down, strict=True):

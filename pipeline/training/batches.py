@@ -90,7 +90,7 @@ class Batches:
     def _framed(self, picture: np.ndarray) -> np.ndarray:
         """The whole picture at the batch's shape, its margin mirrored."""
         inner = (self.shape[0] - 2 * self.margin, self.shape[1] - 2 * self.margin)
-        return mirrored(to_network(picture, inner, self.recipe.fit), -self.margin, -self.margin, *self.shape)
+        return to_network(picture, inner, self.recipe.fit, self.margin)
 
     def _wanted(self, row: int, random: np.random.Generator) -> tuple[int, bool]:
         """The row a window is cut from, and whether it must hold something: then an empty row gives way to another."""
