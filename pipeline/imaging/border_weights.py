@@ -39,7 +39,12 @@ def nearest_two(objects: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
         distance = cv2.distanceTransform(other, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         np.minimum(second[box], np.maximum(near[box], distance), out=second[box])
         np.minimum(near[box], distance, out=near[box])
-    return near, second
+    return _exact(near), _exact(second)
+
+
+def _exact(distances: np.ndarray) -> np.ndarray:
+    """OpenCV's roots differ in their last bit with the place in memory; what they are taken of are whole numbers."""
+    return np.sqrt(np.rint(np.square(distances)))
 
 
 def _boxes(objects: np.ndarray, reach: int) -> list[tuple[int, tuple[slice, slice]]]:

@@ -26,10 +26,6 @@ def surroundings(values: np.ndarray) -> np.ndarray:
     return cv2.blur(cv2.blur(values, (side, side)), (side, side))
 
 
-def bright(values: np.ndarray, sigma: float) -> np.ndarray:
-    return blurred(values, sigma)
-
-
 def dark(values: np.ndarray, sigma: float) -> np.ndarray:
     return 1 - blurred(values, sigma)
 
@@ -93,9 +89,9 @@ def blob(values: np.ndarray, radius: int) -> np.ndarray:
 
 # name -> from a channel, H x W float32 0..1, to H x W float32, higher where the class is likelier
 CANDIDATES = {
-    "bright 1": partial(bright, sigma=1),
-    "bright 2": partial(bright, sigma=2),
-    "bright 4": partial(bright, sigma=4),
+    "bright 1": partial(blurred, sigma=1),
+    "bright 2": partial(blurred, sigma=2),
+    "bright 4": partial(blurred, sigma=4),
     "dark 1": partial(dark, sigma=1),
     "dark 2": partial(dark, sigma=2),
     "dark 4": partial(dark, sigma=4),
@@ -179,7 +175,7 @@ def choose(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict:
                 for name in CANDIDATES:
                     tried.setdefault((name, channel), _Tried()).add(*_filtered(plane, name), truth)
     if not images:
-        raise UserError("the classical model finds no labels in the images of this fold that are not empty: check folds")
+        raise UserError("nothing is labelled in the images that the classical model may choose by; make other folds")
     found = [{"filter": name, "channel": channel, **one.best(images)} for (name, channel), one in tried.items()]
     # of equals the first
     return {**max(found, key=lambda one: one["dice"]), "images": images}

@@ -4,6 +4,7 @@ A decoder takes the last features at each resolution, as in U-Nets and pyramids 
 arXiv:1612.03144).
 """
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -72,12 +73,15 @@ def _fetched(encoder: str) -> keras.Model:
 def _read(encoder: str, path: Path) -> keras.Model:
     """The network with the weights of a file."""
     if not path.is_file():
-        raise UserError(f"--weights {path}: there is no such file; give none, imagenet, or a file that is there")
+        raise UserError(f"--weights {path} is no file; give one with weights of {encoder}, or imagenet, or none")
     if path.suffix not in (".h5", ".keras"):
-        raise UserError(f"--weights {path} does not end in .h5 or .keras; save the network with Keras to one of them")
+        raise UserError(f"--weights {path} does not end in .h5 or .keras; save {encoder} with Keras to one of them")
     application = _application(encoder, side=_SIDE)
     try:
-        application.load_weights(path)
+        with warnings.catch_warnings():
+            # one for every layer that does not fit, before the error
+            warnings.simplefilter("ignore")
+            application.load_weights(path)
     except Exception as error:  # as many kinds as there are ways to be no such file
         raise UserError(
             f"--weights {path} holds no weights of {encoder} ({_first_line(error)}); give a file of this encoder "

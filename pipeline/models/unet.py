@@ -83,9 +83,9 @@ def block(x, filters: int, recipe: Recipe, rate: int = 1):
 
 
 def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal", bias: bool = True, rate: int = 1):
-    return layers.Conv2D(
-        filters, kernel, padding="same", kernel_initializer=start, use_bias=bias, dilation_rate=rate
-    )(x)
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=start, use_bias=bias, dilation_rate=rate)(
+        x
+    )
 
 
 def activated(x, recipe: Recipe):

@@ -12,6 +12,10 @@ from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 
 
+# what `--precision auto` is on a CPU: oneDNN 3.x crashes the process where it learns a Conv3D in bfloat16 by AMX
+AUTO_ON_CPU = "float32"
+
+
 def frame(recipe: Recipe) -> Frame:
     """Of a slice; there may be any number of these."""
     return Frame(multiple=2**recipe.depth)

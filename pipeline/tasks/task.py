@@ -46,9 +46,9 @@ class Task:
         raise NotImplementedError
 
     def of_one(self, soft: np.ndarray) -> np.ndarray:
-        """What a map of one class alone says as probabilities: H x W uint8, a half from 128 on, to H x W x outputs uint8.
+        """What a map of one class alone says as probabilities: H x W uint8 to H x W x outputs uint8.
 
-        Raises UserError where there are several classes.
+        The map is 128 or more where the class is likelier than not. Raises UserError where an answer has several.
         """
         raise UserError(
             f"--model classical finds one class, here are {len(self.classes)} ({shown(self.classes)}); name a network"

@@ -12,10 +12,10 @@ MOST = 65535  # objects of an image
 def parted(mask: np.ndarray) -> np.ndarray:
     """An H x W bool mask to numbers of objects, H x W uint16, 0 outside.
 
-    The depth of a pixel is its Euclidean distance to the outline, smoothed. Seeds are the connected parts (8 neighbours)
-    of what reaches TOP of the largest depth within APART pixels; a watershed takes them down to the outline. A connected
-    part of the mask (4 neighbours) without a seed is one object. (The usual way from a mask to single cells: Malpica et
-    al. 1997, Cytometry 28, 289.)
+    The depth of a pixel is its Euclidean distance to the outline, smoothed. Seeds are the connected parts (8
+    neighbours) of what reaches TOP of the largest depth within APART pixels; a watershed takes them down to the
+    outline. A connected part of the mask (4 neighbours) without a seed is one object. (The usual way from a mask to
+    single cells: Malpica et al. 1997, Cytometry 28, 289.)
     """
     from skimage.segmentation import watershed
 

@@ -32,9 +32,18 @@ WEIGHTS = "model.weights.h5"
 HISTORY = ["epoch", "loss", "iou", "accuracy", "learning_rate", "score", "seconds"]
 
 
+def precision_for(recipe: Recipe) -> str:
+    """The number format of the recipe's network on this machine."""
+    backend_name = keras.backend.backend()
+    on_cpu = getattr(models.named(recipe.model), "AUTO_ON_CPU", None)
+    if recipe.precision == "auto" and on_cpu and not hardware.is_accelerated(backend_name):
+        return on_cpu
+    return hardware.precision(recipe.precision, backend_name)
+
+
 def network_for(recipe: Recipe, competition: Competition, info: dict):
     """A fresh network; its weights depend on the recipe's seed alone when they are initialised."""
-    precision = hardware.precision(recipe.precision, keras.backend.backend())
+    precision = precision_for(recipe)
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
         outputs = competition.task.outputs * recipe.slices
@@ -196,7 +205,7 @@ def _optimizer(recipe: Recipe, steps: int):
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **average)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    if hardware.precision(recipe.precision, keras.backend.backend()) == "float16":
+    if precision_for(recipe) == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
 
