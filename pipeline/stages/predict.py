@@ -18,13 +18,21 @@ def is_current(job: Job) -> bool:
 
 
 def inputs_of(job: Job, fold) -> dict:
-    weights = job.store.weights(fold)
     return {
-        "weights": store.fingerprint(weights) if weights else "",
+        "weights": _weights(job, fold),
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
         "symmetry": job.competition.symmetry,
     }
+
+
+def _weights(job: Job, fold) -> str:
+    """The fingerprint of the fold's weights; where these are gone, of those that its predictions were made by."""
+    weights = job.store.weights(fold)
+    if weights:
+        return store.fingerprint(weights)
+    record = store.read_record(job.store.fold(fold) / "test.npy")
+    return record["inputs"].get("weights", "") if record else ""
 
 
 def run(job: Job, named: bool = False) -> None:
