@@ -121,7 +121,9 @@ def test_flips_are_exact_and_all_of_them_occur(symmetry, count):
 
 def test_image_and_target_move_together():
     picture = some(4, 16, 16, 1)
-    moved, target = augment((16, 16), flip=True, shift=0.2, scale=0.3, rotation=30.0, shear=10.0, elastic=1.5)(picture, picture)
+    moved, target = augment((16, 16), flip=True, shift=0.2, scale=0.3, rotation=30.0, shear=10.0, elastic=1.5)(
+        picture, picture
+    )
     assert np.allclose(array(moved), array(target), atol=1e-5)
     assert not np.allclose(array(moved), picture, atol=0.05)
 

@@ -132,7 +132,9 @@ def test_known_network_shapes(arguments, shape):
     st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
 )
 def test_a_network_shape_is_the_smallest_multiple_that_is_large_enough(height, width, size, fit, multiple):
-    for found, length in zip(network_shape(height, width, size, fit, Frame(multiple).side), (height, width), strict=True):
+    for found, length in zip(
+        network_shape(height, width, size, fit, Frame(multiple).side), (height, width), strict=True
+    ):
         needed = size if size and fit == "resize" else max(size, length)
         assert found % multiple == 0
         assert needed <= found < needed + multiple

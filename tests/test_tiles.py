@@ -1,5 +1,7 @@
 """Tiles: mirrored windows, places, and answers put together."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,7 +30,7 @@ def test_tiles_cover_everything_and_their_shares_add_up(tile, more, stride):
     stride, length = min(stride, tile), tile + more % 900
     begins = starts(length, tile, stride)
     assert begins[0] == 0 and begins[-1] == length - tile and sorted(set(begins)) == begins
-    assert all(later - earlier <= stride for earlier, later in zip(begins, begins[1:], strict=False))
+    assert all(later - earlier <= stride for earlier, later in itertools.pairwise(begins))
     total = np.zeros(length)
     for begin, share in zip(begins, shares(begins, tile, stride, length), strict=True):
         assert (share >= 0).all()

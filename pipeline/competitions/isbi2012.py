@@ -131,8 +131,8 @@ DEFAULT = {
     "score_every": 10,
 }
 
-# the paper's network and training: tiles of 572 pixels answered at 388, one a step, momentum .99, elastic deformation by
-# a grid of 3 x 3 with 10 pixels, dropout, borders that count ten times more. Ours: a warm-up and a falling learning
+# the paper's network and training: tiles of 572 pixels answered at 388, one a step, momentum .99, elastic deformation
+# by a grid of 3 x 3 with 10 pixels, dropout, borders that count ten times more. Ours: a warm-up and a falling learning
 # rate, averaged weights, flips and turns
 UNET2015 = {
     "model": "unet2015",

@@ -176,9 +176,16 @@ def _with_salt(rng: Generator, picture: np.ndarray, mask: np.ndarray) -> np.ndar
 
 def _inside(mask: np.ndarray) -> np.ndarray:
     """Pixels to the outline, above 0 inside and below 0 outside. Outside the tile the body is taken to go on."""
-    inner = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outer = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.where(mask, inner - 0.5, 0.5 - outer).astype(np.float64)
+    return np.where(mask, _distance(mask) - 0.5, 0.5 - _distance(1 - mask))
+
+
+def _distance(mask: np.ndarray) -> np.ndarray:
+    """Of each pixel of a mask to the nearest one outside, in pixels.
+
+    OpenCV's last bit differs from one call to the next; the squares are whole numbers.
+    """
+    found = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    return np.sqrt(np.rint(found**2))
 
 
 # --- what looks like salt and is not ---

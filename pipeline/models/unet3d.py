@@ -11,7 +11,6 @@ from keras import layers, ops
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 
-
 # what `--precision auto` is on a CPU: oneDNN 3.x crashes the process where it learns a Conv3D in bfloat16 by AMX
 AUTO_ON_CPU = "float32"
 
