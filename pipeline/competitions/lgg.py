@@ -131,12 +131,11 @@ PATCHES = {
     **QUICK,
     "model": "unet3d",
     "downsampling": "strided",
-    "depth": 3,
     "width": 12,
     "slices": 8,
-    "epochs": 45,
+    "epochs": 60,
     "batch_size": 2,
-    "score_every": 15,
+    "score_every": 20,
 }
 
 DEFAULT = {
