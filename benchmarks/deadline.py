@@ -13,13 +13,18 @@ given to every training (`--epochs 1 --steps 2` for a rehearsal).
 import argparse
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pipeline import store
+from pipeline.__main__ import competition, parse
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["recipe", "fold", "seconds", "score_at_half", "score_at_half_no_tta", "backend", "hardware"]
@@ -42,13 +47,14 @@ class Experiment:
     root: Path
     ends: float
     options: list[str]
-    rows: list[dict] = field(default_factory=list)
+    rows: dict[tuple[str, str], dict] = field(default_factory=dict)
 
     def left(self) -> float:
         return self.ends - time.monotonic() - RESERVE
 
     def run(self) -> None:
-        self.pipeline("split", recipe=self.recipes[0], limit=None)
+        if self.pipeline("split", recipe=self.recipes[0], limit=self.left()) is None:
+            raise SystemExit("the deadline is over before the data is prepared")
         for recipe in self.recipes:
             for fold in range(self.folds(recipe)):
                 if not self.finished(recipe, fold) and not self.train(recipe, fold):
@@ -59,7 +65,7 @@ class Experiment:
 
     def train(self, recipe: str, fold: int) -> bool:
         """Trains a fold and predicts the test part with it; False where the time is too short for it."""
-        known = [float(row["seconds"]) for row in self.rows if row["recipe"] == recipe]
+        known = [float(row["seconds"]) for row in self.rows.values() if row["recipe"] == recipe]
         if self.left() <= (max(known) if known else 0):
             return False
         started = time.monotonic()
@@ -77,12 +83,15 @@ class Experiment:
         name = f"{self.competition}-{recipe}.csv"
         shutil.copy(self.root / "submissions" / name, self.out / name)
         self.pack(recipe)
+        found = store.read_json(self.folder(recipe) / "thresholds.json")
+        error = found["standard_error"] or 0
+        self.say(f"{recipe}: {found['metric']}, cross-fitted {found['cross_fitted']} ± {error:.4f}, n {found['n']}")
+        for name in found["by_fold"][0].get("also", {}):
+            values = [entry["also"][name] for entry in found["by_fold"]]
+            self.say(f"{recipe}: {name}: mean of folds {sum(values) / len(values):.4f}, {values}")
 
     def folds(self, recipe: str) -> int:
         """How many this recipe trains."""
-        sys.path.insert(0, str(ROOT))
-        from pipeline.__main__ import competition, parse
-
         given = vars(parse([self.competition, *self.options]))
         fields = {**competition(self.competition).recipes[recipe], **{k: v for k, v in given.items() if v is not None}}
         return fields.get("trained_folds") or fields.get("folds", 5)
@@ -121,20 +130,19 @@ class Experiment:
         return printed
 
     def note(self, recipe: str, fold: int, seconds: float, printed: str) -> None:
-        from pipeline.store import read_json
-
+        """A row of results.csv, once for each fold."""
         lines = [line for line in printed.splitlines() if line.startswith(f"fold {fold}: out-of-fold score")]
         scores = {("no_tta" if "without flips" in line else "tta"): line.rsplit(" ", 1)[1] for line in lines}
-        environment = read_json(self.folder(recipe) / f"fold{fold}" / "environment.json")
-        row = dict(zip(COLUMNS, (recipe, fold, f"{seconds:.0f}"), strict=False))
+        environment = store.read_json(self.folder(recipe) / f"fold{fold}" / "environment.json")
+        row = dict(zip(COLUMNS, (recipe, str(fold), f"{seconds:.0f}"), strict=False))
         row |= {"score_at_half": scores.get("tta", ""), "score_at_half_no_tta": scores.get("no_tta", "")}
-        row |= {name: environment.get(name, "") for name in ("backend", "hardware")}
-        self.rows.append(row)
-        with (self.out / TABLE).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        self.rows[recipe, str(fold)] = row | {name: environment.get(name, "") for name in ("backend", "hardware")}
+        self.write_table()
         self.say(f"{recipe} fold {fold}: {seconds:.0f} s, {row['score_at_half']} at .5")
+
+    def write_table(self) -> None:
+        rows = [[row[name] for name in COLUMNS] for row in self.rows.values()]
+        store.write_rows(self.out / TABLE, COLUMNS, rows)
 
     def pack(self, recipe: str) -> None:
         """The archive of a recipe, complete before it gets its name."""
@@ -142,7 +150,7 @@ class Experiment:
         with tarfile.open(part, "w:xz", preset=3) as archive:
             for path in sorted(self.folder(recipe).rglob("*")):
                 large = path.suffix in (".h5", ".npz") and path.stat().st_size > LARGE
-                unfinished = "fold" in path.parent.name and not (path.parent / "valid.npy").exists()
+                unfinished = path.parent != self.folder(recipe) and not (path.parent / "valid.npy").exists()
                 if path.is_file() and not large and not unfinished:
                     archive.add(path, path.relative_to(self.root / "runs" / self.competition))
         part.rename(self.out / f"{recipe}.tar.xz")
@@ -151,8 +159,8 @@ class Experiment:
         """Takes the archives and rows of an earlier call. What is not trained any more still belongs to the result."""
         if (earlier / TABLE).exists():
             with (earlier / TABLE).open(newline="", encoding="utf-8") as file:
-                self.rows = list(csv.DictReader(file))
-            shutil.copy(earlier / TABLE, self.out / TABLE)
+                self.rows = {(row["recipe"], row["fold"]): row for row in csv.DictReader(file)}
+            self.write_table()
         for path in sorted(earlier.glob("*.tar.xz")):
             shutil.copy(path, self.out / path.name)
             with tarfile.open(path) as archive:
@@ -164,35 +172,37 @@ class Experiment:
 
 def seconds(text: str) -> float:
     """`9m` or `540s` or `540`."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    return float(text[:-1]) * units[text[-1]] if text[-1] in units else float(text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time; write 9m or 540s")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def main(competition: str | None = None, recipes: list[str] | None = None) -> None:
+def main(name: str | None = None, recipes: list[str] | None = None) -> None:
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    if competition is None:
+    if name is None:
         parser.add_argument("competition")
     parser.add_argument("--deadline", type=seconds, required=True, help="9m, 540s: when this command must have ended")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="raw files")
     parser.add_argument("--recipe", action="append", help="repeatable, in order of importance")
     parser.add_argument("--resume", type=Path, help="an earlier --out")
-    parser.add_argument("--root", type=Path, default=Path("/tmp/benchmark"), help="where the pipeline works")
     options, others = parser.parse_known_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    experiment = Experiment(
-        competition or options.competition,
-        options.recipe or recipes or ["default"],
-        options.data,
-        options.out,
-        options.root,
-        started + options.deadline,
-        others,
-    )
-    if options.resume:
-        experiment.resume(options.resume)
-    experiment.run()
+    with tempfile.TemporaryDirectory() as root:
+        experiment = Experiment(
+            name or options.competition,
+            options.recipe or recipes or ["default"],
+            options.data,
+            options.out,
+            Path(root),
+            started + options.deadline,
+            others,
+        )
+        if options.resume:
+            experiment.resume(options.resume)
+        experiment.run()
 
 
 if __name__ == "__main__":

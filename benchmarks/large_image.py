@@ -51,6 +51,8 @@ def main() -> None:
     options = parser.parse_args()
     backend.choose()
     job = job_of(options)
+    if not job.store.model_file(0) or job.recipe.slices > 1 or job.recipe.neighbours:
+        raise SystemExit(f"{options.run} must be a run of single images with a trained fold 0")
     flips = SYMMETRIES[job.competition.symmetry] if options.flips else (IDENTITY,)
     # at the picture's own size, whatever the network was trained at
     recipe = replace(job.recipe, size=0, fit="pad", tile=options.tile)
@@ -60,14 +62,18 @@ def main() -> None:
     one, other = (next(iter(each.pictures(part, [0], flips)))[-1].astype(int) for each in (tiled, whole))
     difference = np.abs(one - other)
     print(f"tiles of {options.tile} against the whole, {options.compared} x {options.compared}: largest difference")
-    print(f"{difference.max()} of 255, mean {difference.mean():.4f}, {np.mean(difference > 1):.2%} differ by more than 1")
+    print(
+        f"{difference.max()} of 255, mean {difference.mean():.4f}, {np.mean(difference > 1):.2%} differ by more than 1"
+    )
 
     del whole
     large = Patchwork(job.prepared, options.side)
     before, started = peak(), time.monotonic()
     next(iter(tiled.pictures(large, [0], flips)))
     seconds = time.monotonic() - started
-    print(f"{options.side} x {options.side} in {seconds:.0f} s, {options.side**2 / seconds / 1e6:.2f} megapixels a second")
+    print(
+        f"{options.side} x {options.side} in {seconds:.0f} s, {options.side**2 / seconds / 1e6:.2f} megapixels a second"
+    )
     print(f"peak of the process {peak()} MiB ({before} before it; the picture is {large.picture.nbytes >> 20})")
 
 
@@ -75,7 +81,7 @@ def predictor(job, recipe):
     from pipeline.training import fit
 
     network = fit.network_for(recipe, job.competition, job.prepared.info)
-    fit.load_weights(network, job.store.weights(0))
+    fit.load_weights(network, job.store.model_file(0))
     return fit.predictor_for(recipe, job.competition, job.prepared.info, network)
 
 

@@ -226,6 +226,9 @@ def job_for(chosen, options: argparse.Namespace):
     overrides = {
         field.name: getattr(options, field.name) for field in fields(Recipe) if getattr(options, field.name) is not None
     }
+    if "weights" in overrides and "/" in overrides["weights"]:
+        # the same file wherever the next command is typed
+        overrides["weights"] = str(_folder(Path(overrides["weights"])))
     run_name, recipe_name, recipe = resolve_run(chosen, root, options.run, options.recipe, overrides)
     return Job(
         competition=chosen,
@@ -248,40 +251,53 @@ def _folder(path: Path) -> Path:
 
 def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, overrides: dict):
     """(run name, recipe name, recipe). Raises UserError when what is asked contradicts the saved run."""
-    from pipeline.store import Store, read_json
+    from pipeline.store import Store
 
     name = recipe_name or "default"
     if name not in chosen.recipes:
         raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
-    named = recipes.resolve(chosen.recipes[name], {})
+    if run and not recipe_name and (path := Store(root, chosen.name, run).recipe).exists():
+        # of a run that is there only what is given must agree: the recipe is its own
+        saved_name, saved = _saved(path)
+        _refuse_other(run, saved, overrides)
+        return run, saved_name, saved
     asked = recipes.resolve(chosen.recipes[name], overrides)
     catalogue.check(asked)
-    run_name = run or recipes.run_name(name, asked, named)
+    run_name = run or recipes.run_name(name, asked, recipes.resolve(chosen.recipes[name], {}))
     if len(run_name.encode()) > 200:
         raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
     path = Store(root, chosen.name, run_name).recipe
     if not path.exists():
         return run_name, name, asked
-    content = read_json(path)
-    saved_name = content.pop("recipe", "default")
-    saved = recipes.from_json(content, str(path))
+    saved_name, saved = _saved(path)
     if recipe_name and saved_name != recipe_name:
         raise UserError(
             f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME"
         )
-    # with a recipe named (or no run named) all of it must agree; with a run alone, only the fields given
-    whole = recipe_name is not None or run is None
-    compared = (
-        recipes.differences(asked, saved) if whole else {k: v for k, v in overrides.items() if v != getattr(saved, k)}
-    )
-    if compared:
-        field, value = next(iter(compared.items()))
-        was = getattr(saved, field)
-        raise UserError(
-            f"run '{run_name}' was made with {recipes.option(field)} {_shown(was)}, not {_shown(value)}; "
-            "give another --run NAME"
-        )
+    _refuse_other(run_name, saved, recipes.to_json(asked))
     return run_name, saved_name, saved
+
+
+def _saved(path: Path) -> tuple[str, Recipe]:
+    """The name and the fields of a run's recipe. Raises UserError where it asks for what there is not."""
+    from pipeline.store import read_json
+
+    content = read_json(path)
+    name = content.pop("recipe", "default")
+    saved = recipes.from_json(content, str(path))
+    catalogue.check(saved)
+    return name, saved
+
+
+def _refuse_other(run: str, saved: Recipe, given: dict) -> None:
+    """Raises UserError for the first of the given fields that is another in the saved recipe."""
+    for field, value in given.items():
+        was = getattr(saved, field)
+        if value != was:
+            raise UserError(
+                f"run '{run}' was made with {recipes.option(field)} {_shown(was)}, not {_shown(value)}; "
+                "give another --run NAME"
+            )
 
 
 def _shown(value) -> str:
@@ -306,7 +322,7 @@ def help_for(words: list[str]) -> str:
         parts.append(
             "stages, in order:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in STAGES)
         )
-        parts.append("networks (--model):\n" + "".join(f"  {name:<14}{_model(name)}\n" for name in catalogue.MODELS))
+        parts.append("models (--model):\n" + "".join(f"  {name:<14}{_model(name)}\n" for name in catalogue.MODELS))
         parts.append(f"encoders (--encoder):\n  {', '.join(catalogue.ENCODERS)}\n")
         parts.append("tools:\n" + "".join(f"  {name:<10}{_docstring(name).splitlines()[0]}\n" for name in tool_names()))
     parts += [EXAMPLES, parser().format_help().strip()]

@@ -54,7 +54,7 @@ class Recipe:
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
     loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz; of exclusive classes: ce | ce+dice
-    class_balance: float = 0.0  # of ce: a class counts by its share to minus this power; 1 is median frequency
+    class_balance: float = 0.0  # of ce, or bce with border_weight: a class counts by its share to minus this power
     border_weight: float = 0.0  # of bce: how much more a pixel counts between two objects that touch (w0, U-Net paper)
     border_sigma: float = 5.0  # pixels: how wide such a place may be
     late_loss: str = ""  # the loss of the last part of training; blank is none

@@ -61,7 +61,7 @@ class Store:
     def recipe(self) -> Path:
         return self.run_folder / "recipe.json"
 
-    def weights(self, fold) -> Path | None:
+    def model_file(self, fold) -> Path | None:
         """What a fold has learnt: a network's weights, or what a model without weights has chosen; None before."""
         paths = [self.fold(fold) / name for name in ("model.weights.h5", "model.json")]
         return next((path for path in paths if path.exists()), None)

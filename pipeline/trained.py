@@ -20,7 +20,7 @@ SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
 def folds(job: Job) -> list:
     """Folds with out-of-fold probabilities (trained here or brought by hand), and `all` with weights."""
     numbered = job.store.folds_holding(DONE)
-    return numbered + (["all"] if job.store.weights("all") else [])
+    return numbered + (["all"] if job.store.model_file("all") else [])
 
 
 def inputs_of(job: Job, fold) -> dict:
@@ -60,7 +60,7 @@ def check(job: Job, leaving_out=()) -> None:
     Such files are how out-of-fold scores turn into leaks. Raises UserError naming the file and what differs.
     """
     for fold in job.store.folds_holding():
-        for path in (job.store.weights(fold), job.store.fold(fold) / DONE):
+        for path in (job.store.model_file(fold), job.store.fold(fold) / DONE):
             record = store.read_record(path) if path else None
             other = (
                 [] if record is None or fold in leaving_out else _differences(record["inputs"], inputs_of(job, fold))

@@ -74,6 +74,10 @@ def test_an_encoder_learns_from_a_file_of_weights_and_answers_without_it(demo_ro
     keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
     options = ["--encoder", "mobilenetv2", "--weights", path, "--fit", "resize", "--run", "pretrained"]
     run("demo", "train", "--fold", "0", *TINY, "--epochs", "1", *options, root=demo_root)
+    other = path.read_bytes()
+    path.write_bytes(other + b" ")
+    swapped = run("demo", "train", "--fold", "1", "--run", "pretrained", root=demo_root, status=2)
+    assert f"{path} is not the file that fold 0 began with" in swapped
     path.unlink()
     out = run("demo", "submit", *TINY, "--run", "pretrained", "--epochs", "1", root=demo_root)
     assert "submissions/demo-pretrained.csv: valid" in out
@@ -103,6 +107,8 @@ def test_the_classical_model_goes_through_every_stage_without_keras(demo_root):
         (["demo", "--model", "unet2015", "--encoder", "resnet50"], "--model unet2015 has no place for an --encoder"),
         (["demo", "--weights", "imagenet"], "--weights are of an --encoder"),
         (["demo", "train", "--slices", "4", "--model", "unet3d"], "slices of volumes"),
+        (["organs", "--model", "unet3d"], "--model unet3d wants several slices"),
+        (["organs", "--model", "classical", "--slices", "4"], "--model classical looks at single images"),
         (["organs", "train", "--border-weight", "10"], "objects that touch"),
         (["organs", "train", "--model", "classical"], "more than one class"),
         (["demo", "train", "--border-weight", "10", "--loss", "dice"], "--border-weight is of the loss bce"),
@@ -112,3 +118,74 @@ def test_what_a_network_cannot_do_is_said_in_a_line(demo_root, patches, argument
     root = patches if arguments[0] == "organs" else demo_root
     error = run(*arguments, *TINY, "--run", "refused", root=root, status=2)
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_slices_that_are_held_out_are_not_learnt_with_their_neighbours(patches):
+    path = patches / "folds" / "organs-3.csv"
+    kept = path.read_text()
+    header, *lines = kept.splitlines()
+    # every other slice of a volume in another fold
+    path.write_text("\n".join([header, *(f"{line.split(',')[0]},{i % 3}" for i, line in enumerate(lines))]) + "\n")
+    error = run(
+        "organs", "train", "--fold", "0", *TINY, "--slices", "4", "--run", "mixed", root=patches, status=2
+    )  # fmt: skip
+    path.write_text(kept)
+    assert "fold 0 holds out slices of volumes that it also learns from" in error
+
+
+def test_a_saved_recipe_with_a_model_that_there_is_not_is_refused(demo_root):
+    arguments = ["demo", "train", "--fold", "0", *TINY, "--model", "classical", "--run", "odd"]
+    run(*arguments, root=demo_root)
+    path = demo_root / "runs" / "demo" / "odd" / "recipe.json"
+    path.write_text(path.read_text().replace('"classical"', '"unet4"'))
+    error = run("demo", "train", "--fold", "1", "--run", "odd", root=demo_root, status=2)
+    assert "--model is 'unet4'" in error
+
+
+def test_of_a_run_that_is_there_only_what_is_given_must_agree(demo_root):
+    more = ["--crop", "32", "--non-empty", "0.5"]
+    run("demo", "train", "--fold", "0", *TINY, *more, "--model", "classical", "--run", "odd", root=demo_root)
+    run("demo", "tune", "--run", "odd", "--non-empty", "0.5", root=demo_root)
+    error = run("demo", "tune", "--run", "odd", "--non-empty", "0.25", root=demo_root, status=2)
+    assert "--non-empty 0.5, not 0.25" in error
+
+
+@pytest.mark.parametrize("content", ["{}", '{"filter": "sharp", "channel": 0, "level": null, "scale": null}', "[]"])
+def test_a_choice_that_is_none_is_refused_naming_the_file(demo_root, content):
+    run("demo", "train", "--fold", "0", *TINY, "--model", "classical", "--run", "mine", root=demo_root)
+    path = demo_root / "runs" / "demo" / "mine" / "fold0" / "model.json"
+    path.write_text(content)
+    error = run("demo", "predict", "--run", "mine", root=demo_root, status=2)
+    assert "model.json is no choice of a filter" in error and len(error.strip().splitlines()) == 1
+
+
+def test_the_classical_model_can_choose_on_everything(demo_root):
+    run("demo", "train", "submit", "--fold", "all", *TINY, "--model", "classical", "--run", "mine", root=demo_root)
+    assert (demo_root / "submissions" / "demo-mine.csv").exists()
+
+
+def test_a_network_that_crashes_in_bfloat16_on_a_cpu_is_not_given_it(monkeypatch):
+    pytest.importorskip("keras")
+    from pipeline.recipe import Recipe
+    from pipeline.training import fit, hardware
+
+    patches_of = {"model": "unet3d", "slices": 4}
+    monkeypatch.setattr(hardware, "precision", lambda asked, backend: "bfloat16" if asked == "auto" else asked)
+    monkeypatch.setattr(hardware, "is_accelerated", lambda backend: False)
+    assert fit.precision_for(Recipe(**patches_of)) == "float32" and fit.precision_for(Recipe()) == "bfloat16"
+    assert fit.precision_for(Recipe(**patches_of, precision="float16")) == "float16"
+    monkeypatch.setattr(hardware, "is_accelerated", lambda backend: True)
+    assert fit.precision_for(Recipe(**patches_of)) == "bfloat16"
+
+
+def test_the_code_that_decides_a_training_is_watched():
+    import re
+
+    from pipeline.training import backend
+
+    watched = set(backend.code_fingerprints())
+    for folder in ("models", "training"):
+        for path in (ROOT / "pipeline" / folder).glob("*.py"):
+            for name in re.findall(r"from pipeline\.imaging\.(\w+) import", path.read_text()):
+                assert f"pipeline/imaging/{name}.py" in watched, (path.name, name)
+    assert "pipeline/prepared.py" in watched

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 
 from pipeline import recipe as recipes
 from pipeline.models import unet
+from pipeline.models.frame import Frame
 from pipeline.prepared import Prepared
 from pipeline.tasks.binary import Binary
 from pipeline.training import losses
@@ -169,6 +170,32 @@ def test_the_same_seed_draws_the_same():
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
+def test_windows_of_class_numbers_hold_something_that_is_neither_the_first_class_nor_void():
+    from types import SimpleNamespace
+
+    import pandas
+
+    from pipeline.prepared import View
+    from pipeline.tasks.multiclass import MultiClass
+
+    labels = np.zeros((200, 200, 1), np.uint8)
+    labels[:90], labels[150:153, 150:153] = 9, 1
+    prepared = SimpleNamespace(labels=[labels], table=pandas.DataFrame({"coverage": [0.1]}))
+    task = MultiClass(("road", "pole"), void=9)
+    for fields in ({}, {"size": 200, "fit": "resize"}):
+        recipe = recipes.Recipe(**{"size": 0, **fields}, crop=24, batch_size=4, non_empty=1.0)
+        frame, view = Frame(multiple=1), View([labels], {})
+        batch = Batches(prepared, view, np.array([0]), task, (24, 24), frame, recipe, (1, 1))(0)
+        assert batch["target"][..., 1].any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("width", [3, 12])
+def test_groups_of_channels_divide_any_width(width):
+    recipe = recipes.Recipe(depth=1, width=width, normalization="group")
+    network = unet.build(recipe, channels=1, outputs=1, mean=[0.5], std=[0.2])
+    assert array(network(some(1, 4, 4, 1))).shape == (1, 4, 4, 1)
+
+
 @pytest.mark.parametrize("block", ["residual", "plain"])
 @pytest.mark.parametrize("normalization", ["batch", "group", "none"])
 @pytest.mark.parametrize("decoder", ["transposed2", "transposed3", "upsampling"])
@@ -188,8 +215,9 @@ def test_the_plain_network_has_the_parameters_counted_by_hand():
     assert sum(np.prod(weight.shape) for weight in network.trainable_weights) == down + bottom + up + 4 + 1
 
 
-def batches_of(prepared, rows, shape, recipe, margin=0):
-    return Batches(prepared, prepared.view(), rows, Binary(("salt",)), shape, margin, recipe, (7, 1))
+def batches_of(prepared, rows, shape, recipe, margin=0, task=None):
+    frame = Frame(multiple=1, margin=margin)
+    return Batches(prepared, prepared.view(), rows, task or Binary(("salt",)), shape, frame, recipe, (7, 1))
 
 
 def test_batches_are_a_function_of_their_number_and_show_every_image_once(drawn):
@@ -280,13 +308,13 @@ def test_pixels_between_objects_count_more_and_classes_are_balanced(drawn):
     prepared, task = Prepared(drawn / "data" / "demo" / "prepared"), Binary(("salt",))
     recipe = recipes.Recipe(border_weight=10.0, border_sigma=5.0)
     row = int(np.argmax(prepared.table["coverage"].to_numpy(float)[prepared.train]))
-    weights = PixelWeights(prepared, task, recipe)
+    weights = PixelWeights(prepared, np.arange(20), task, recipe)
     wanted = 1 + border_weights(task.apart(prepared.labels[row]), 10.0, 5.0)
     assert np.allclose(weights[row][..., 0], wanted, rtol=1e-3) and weights[row] is weights[row]
-    empty, filled = class_weights(prepared, 1.0)
-    share = np.mean([prepared.labels[i].mean() for i in prepared.train])
+    empty, filled = class_weights(prepared, np.arange(20), 1.0)
+    share = np.mean([prepared.labels[i].mean() for i in range(20)])
     assert empty == pytest.approx(0.5 / (1 - share)) and filled == pytest.approx(0.5 / share)
-    assert class_weights(prepared, 0.0) == (1.0, 1.0)
+    assert class_weights(prepared, np.arange(20), 0.0) == (1.0, 1.0)
 
 
 def test_the_learner_hands_slices_over_as_pictures_of_their_own_with_their_weights():

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+BLIND = 3 / 8  # of what two tiles share: on either side this part is left to the other tile
+
 
 def mirrored(picture: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
     """The window height x width x C of an H x W x C picture from (top, left) on; what lies outside is mirrored.
@@ -36,7 +38,8 @@ def shares(begins: list[int], tile: int, stride: int, length: int) -> list[np.nd
     one sees; in the two eighths in the middle one fades into the other.
     """
     shared = tile - stride
-    blind, fade = 3 * shared // 8, shared - 2 * (3 * shared // 8)
+    blind = int(BLIND * shared)
+    fade = shared - 2 * blind
     place = np.arange(tile) + 0.5
     rising = np.clip((place - blind) / max(fade, 1), 0, 1).astype(np.float32)
     kept = []

@@ -7,6 +7,7 @@ NETWORKS = ("unet", "unet2015", "unet3d", "deeplabv3plus")
 # not a network: nothing is trained, so Keras is not needed either
 CLASSICAL = "classical"
 MODELS = (*NETWORKS, CLASSICAL)
+OF_VOLUMES = ("unet3d",)
 TAKE_ENCODERS = ("unet", "deeplabv3plus")
 
 # name -> module and class of keras.applications. Xception is missing: it does not pad, so that no side of its features
@@ -37,7 +38,7 @@ ENCODERS = {
 
 def is_network(recipe: Recipe) -> bool:
     """Whether the recipe's model is trained by Keras."""
-    return recipe.model in NETWORKS
+    return recipe.model != CLASSICAL
 
 
 def check(recipe: Recipe) -> None:
@@ -48,5 +49,9 @@ def check(recipe: Recipe) -> None:
             raise UserError(f"{option(field)} is '{value}'; known are: {', '.join(name for name in known if name)}")
     if recipe.encoder and recipe.model not in TAKE_ENCODERS:
         raise UserError(f"--model {recipe.model} has no place for an --encoder; {' and '.join(TAKE_ENCODERS)} have")
+    if recipe.model in OF_VOLUMES and recipe.slices == 1:
+        raise UserError(f"--model {recipe.model} wants several slices of a volume: give --slices, for example 8")
+    if not is_network(recipe) and (recipe.slices > 1 or recipe.neighbours):
+        raise UserError(f"--model {recipe.model} looks at single images: leave out --slices and --neighbours")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")

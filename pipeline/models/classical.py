@@ -149,6 +149,16 @@ def soft(image: np.ndarray, choice: dict) -> np.ndarray:
     return np.clip(np.floor((values - threshold) * (128 / spread)) + 128, 0, 255).astype(np.uint8)
 
 
+def check(choice: dict) -> None:
+    """Raises KeyError, TypeError or ValueError where something is not what `choose` would have chosen."""
+    if choice["filter"] not in CANDIDATES:
+        raise ValueError(f"there is no filter '{choice['filter']}'")
+    if type(choice["channel"]) is not int or choice["channel"] < 0:
+        raise ValueError(f"channel is {choice['channel']!r}")
+    if choice["level"] is not None and not (np.isfinite(choice["level"]) and choice["scale"] > 0):
+        raise ValueError("with a level there must be a scale above 0")
+
+
 def _filtered(plane: np.ndarray, name: str) -> tuple[np.ndarray, float, float]:
     """What a filter makes of a channel, and `otsu` of that; no distance where the channel itself is constant."""
     values = CANDIDATES[name](plane)

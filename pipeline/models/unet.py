@@ -3,6 +3,8 @@
 U-Net: Ronneberger, Fischer, Brox 2015 (arXiv:1505.04597). Residual blocks: He et al. 2015 (arXiv:1512.03385).
 """
 
+import math
+
 import keras
 from keras import layers
 
@@ -12,7 +14,13 @@ from pipeline.recipe import Recipe
 
 
 def frame(recipe: Recipe) -> Frame:
-    return Frame(multiple=32 if recipe.encoder else 2**recipe.depth)
+    """Two convolutions of 3 x 3 at each level, down and up, look 6 x 2^depth - 4 pixels far; other ways up a little
+    farther. A normalisation over groups looks at the whole picture."""
+    if recipe.encoder:
+        return Frame(multiple=32)
+    wider = 0 if recipe.decoder == "transposed2" else 2**recipe.depth
+    reach = None if recipe.normalization == "group" else 6 * 2**recipe.depth - 4 + wider
+    return Frame(multiple=2**recipe.depth, reach=reach)
 
 
 def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: list[float]) -> keras.Model:
@@ -93,7 +101,7 @@ def activated(x, recipe: Recipe):
     if recipe.normalization == "batch":
         x = layers.BatchNormalization(momentum=0.98)(x)
     elif recipe.normalization == "group":
-        x = layers.GroupNormalization(groups=min(8, x.shape[-1]))(x)
+        x = layers.GroupNormalization(groups=math.gcd(8, x.shape[-1]))(x)
     return layers.ReLU()(x)
 
 

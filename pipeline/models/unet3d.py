@@ -8,7 +8,9 @@ kernels of 5 and PReLU.
 import keras
 from keras import layers, ops
 
+from pipeline.models import unet
 from pipeline.models.frame import Frame
+from pipeline.models.unet import activated
 from pipeline.recipe import Recipe
 
 # what `--precision auto` is on a CPU: oneDNN 3.x crashes the process where it learns a Conv3D in bfloat16 by AMX
@@ -17,7 +19,7 @@ AUTO_ON_CPU = "float32"
 
 def frame(recipe: Recipe) -> Frame:
     """Of a slice; there may be any number of these."""
-    return Frame(multiple=2**recipe.depth)
+    return unet.frame(recipe)
 
 
 def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: list[float]) -> keras.Model:
@@ -87,15 +89,6 @@ def block(x, filters: int, recipe: Recipe):
 
 def convolution(x, filters: int, kernel=3, strides=1, start: str = "he_normal", bias: bool = True):
     return layers.Conv3D(filters, kernel, strides, padding="same", kernel_initializer=start, use_bias=bias)(x)
-
-
-def activated(x, recipe: Recipe):
-    """Normalised, then rectified."""
-    if recipe.normalization == "batch":
-        x = layers.BatchNormalization(momentum=0.98)(x)
-    elif recipe.normalization == "group":
-        x = layers.GroupNormalization(groups=min(8, x.shape[-1]))(x)
-    return layers.ReLU()(x)
 
 
 def halved(x, filters: int, strides: tuple[int, int, int], recipe: Recipe):

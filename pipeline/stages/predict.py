@@ -28,7 +28,7 @@ def inputs_of(job: Job, fold) -> dict:
 
 def _weights(job: Job, fold) -> str:
     """The fingerprint of the fold's weights; where these are gone, of those that its predictions were made by."""
-    weights = job.store.weights(fold)
+    weights = job.store.model_file(fold)
     if weights:
         return store.fingerprint(weights)
     record = store.read_record(job.store.fold(fold) / "test.npy")
@@ -59,9 +59,9 @@ def _state(job: Job, fold) -> str:
 
 def _predict(job: Job, fold) -> None:
     folder = job.store.fold(fold)
-    if not job.store.weights(fold):
+    if not job.store.model_file(fold):
         raise UserError(
-            f"{job.store.shown(folder)} holds out-of-fold predictions but no model.weights.h5; bring its test.npy and "
+            f"{job.store.shown(folder)} holds out-of-fold predictions but no weights; bring its test.npy and "
             "test.csv too, or remove the folder"
         )
     changed = backend.changed_code(folder)

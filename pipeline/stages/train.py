@@ -1,5 +1,6 @@
 """data/<c>/prepared/, folds/<c>.csv -> runs/<c>/<run>/fold<k>/: model.weights.h5 history.csv valid.npy valid.csv.
 
+Of the classical model `model.json` stands in the weights' place.
 A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch.
 """
 
@@ -58,8 +59,10 @@ def _train(job: Job, fold) -> None:
     )
     _warn_of_changed_code(job, folder)
     arguments = plan, job.prepared, job.competition, job.recipe
-    if not job.store.weights(fold):
-        store.write_json(folder / "environment.json", learner.environment())
+    if not job.store.model_file(fold):
+        environment = learner.environment(job.recipe)
+        _refuse_another_beginning(job, environment)
+        store.write_json(folder / "environment.json", environment)
         learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
@@ -67,6 +70,18 @@ def _train(job: Job, fold) -> None:
             job.say(f"fold {fold}: {line}")
     (folder / "checkpoint.npz").unlink(missing_ok=True)
     job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes")
+
+
+def _refuse_another_beginning(job: Job, environment: dict) -> None:
+    """Raises UserError where another fold of the run began with another file of weights under the same name."""
+    for fold in trained.folds(job):
+        path = job.store.fold(fold) / "environment.json"
+        began = store.read_json(path).get("pretrained") if path.exists() else None
+        if began and environment.get("pretrained", began) != began:
+            raise UserError(
+                f"{job.recipe.weights} is not the file that fold {fold} began with; bring that one back, or start "
+                "another run with --run NAME"
+            )
 
 
 def _scores(job: Job, plan) -> list[str]:

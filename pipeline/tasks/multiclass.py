@@ -107,9 +107,12 @@ class MultiClass(Task):
         known = labels < self.outputs
         return float(np.mean(decoded[known] != labels[known])) if known.any() else 0.0
 
+    def filled(self, labels: np.ndarray) -> np.ndarray:
+        return ((labels != 0) & (labels != (self.void if self.void is not None else 0))).any(axis=2)
+
     def coverage(self, labels: np.ndarray) -> float:
         """The share of the image that is neither the first class (the background, where there is one) nor void."""
-        return float(np.mean((labels != 0) & (labels != (self.void if self.void is not None else 0))))
+        return float(np.mean(self.filled(labels)))
 
     def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
         masks = rle.decode_many(rows, starts, lengths, count, *shape)

@@ -108,6 +108,10 @@ class Task:
         """The share of the pixels that are wrong, 0..1."""
         return float(np.mean((decoded != 0) != (labels != 0)))
 
+    def filled(self, labels: np.ndarray) -> np.ndarray:
+        """Where there is something, of labels of one or more images side by side: H x W bool."""
+        return labels.any(axis=2)
+
     def coverage(self, labels: np.ndarray) -> float:
         """The share of the image that is not empty, 0..1."""
         return float(np.count_nonzero(labels)) / labels.size

@@ -97,7 +97,8 @@ def code_fingerprints() -> dict[str, str]:
     """Of the files that decide what a training gives."""
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).glob("*.py")]
-    files = sorted([*files, package / "imaging" / "sizes.py"])
+    files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
+    files = sorted([*files, package / "prepared.py"])
     return {
         path.relative_to(package.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.imaging.sizes import resized, to_network
 from pipeline.imaging.tiles import mirrored
+from pipeline.models.frame import Frame
 from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe
 from pipeline.training.pixel_weights import PixelWeights
@@ -26,21 +27,23 @@ class Batches:
         view: what the network sees of a row.
         rows: row numbers of `prepared.table`, all in the train part.
         shape: height and width of a batch.
-        margin: how many of its pixels on each side the network only looks at.
+        frame: the sizes that the network takes.
         recipe: how pictures get that shape.
         seed: numbers, as NumPy's SeedSequence takes them: (seed, fold number, …).
     """
 
-    def __init__(self, prepared: Prepared, view: View, rows, task, shape, margin: int, recipe: Recipe, seed: tuple):
+    def __init__(self, prepared: Prepared, view: View, rows, task, shape, frame: Frame, recipe: Recipe, seed: tuple):
         self.prepared, self.view, self.rows, self.task = prepared, view, np.asarray(rows), task
-        self.shape, self.margin, self.recipe, self.seed = shape, margin, recipe, seed
+        self.shape, self.frame, self.recipe, self.seed = shape, frame, recipe, seed
+        # how many of a window's pixels on each side the network only looks at
+        self.margin = frame.margin
         self.steps = recipe.steps or max(1, len(self.rows) // (recipe.batch_size * recipe.slices))
         self.filled = self.rows[prepared.table["coverage"].to_numpy(float)[self.rows] > 0]
-        self.weights = PixelWeights(prepared, task, recipe) if recipe.border_weight else None
+        self.pixel_weights = PixelWeights(prepared, self.rows, task, recipe) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
         """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored and uint8; with border
-        weights also `weight`, float16."""
+        weights also `weight`, float32."""
         epoch, position = divmod(step, self.steps)
         size = self.recipe.batch_size
         chosen = self._order(epoch).take(range(position * size, (position + 1) * size), mode="wrap")
@@ -56,7 +59,7 @@ class Batches:
         if self.recipe.size and self.recipe.fit == "resize":
             return self._resized_window(row, wanted, random)
         labels = self._labels(row)
-        window = self._window(labels, wanted, random)
+        window = self._window(labels.shape, self.task.filled(labels) if wanted else None, random)
         weights = self._weights(row)
         cut = self._targets(window(labels), None if weights is None else window(weights))
         return {"image": window(self.view.images[row]), **cut}
@@ -65,9 +68,11 @@ class Batches:
         return {"image": self.view.images[row], **self._targets(self._labels(row), self._weights(row))}
 
     def _resized_window(self, row: int, wanted: bool, random: np.random.Generator) -> dict[str, np.ndarray]:
-        whole = (self.recipe.size, self.recipe.size)
+        # as large as it is when it is predicted
+        whole = (self.frame.side(self.recipe.size),) * 2
         pictures = {name: resized(picture, whole) for name, picture in self._whole(row).items()}
-        window = self._window(pictures["target"], wanted, random)
+        filled = self.task.filled(self._labels(row)).astype(np.uint8)[..., None] if wanted else None
+        window = self._window(whole, None if filled is None else resized(filled, whole)[..., 0] != 0, random)
         return {name: window(picture) for name, picture in pictures.items()}
 
     def _labels(self, row: int) -> np.ndarray:
@@ -78,9 +83,9 @@ class Batches:
         return np.concatenate([self.prepared.labels[member] for member in members], axis=2)
 
     def _weights(self, row: int) -> np.ndarray | None:
-        if self.weights is None:
+        if self.pixel_weights is None:
             return None
-        return np.concatenate([self.weights[member] for member in self.view.members(row)], axis=2)
+        return np.concatenate([self.pixel_weights[member] for member in self.view.members(row)], axis=2)
 
     def _targets(self, labels: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
         parts = np.split(labels, self.view.slices, axis=2)
@@ -99,14 +104,15 @@ class Batches:
         is_filled = self.prepared.table["coverage"].iat[row] > 0
         return (row if is_filled else int(random.choice(self.filled))), True
 
-    def _window(self, labels: np.ndarray, wanted: bool, random: np.random.Generator):
+    def _window(self, shape, filled: np.ndarray | None, random: np.random.Generator):
         """The same window of every picture; what is outside of one is mirrored.
 
-        Anywhere inside, or around a pixel of something. A network that looks at a margin learns the edges, too.
+        Anywhere inside, or around one of the pixels that are `filled` (H x W bool). A network that looks at a margin
+        learns the edges, too.
         """
-        spots = np.argwhere(labels.any(axis=2)) if wanted else []
+        spots = [] if filled is None else np.flatnonzero(filled)
         if len(spots):
-            centre = spots[random.integers(len(spots))]
+            centre = np.unravel_index(spots[random.integers(len(spots))], filled.shape)
             # in the middle half of what is answered: augmentation still moves the window
             reach = [max(1, (side - 2 * self.margin) // 4) for side in self.shape]
             offsets = [side // 2 + random.integers(-far, far) for side, far in zip(self.shape, reach, strict=True)]
@@ -115,7 +121,7 @@ class Batches:
             start = [None, None]
         place = [
             self._start(length, side, begin, random)
-            for length, side, begin in zip(labels.shape[:2], self.shape, start, strict=True)
+            for length, side, begin in zip(shape[:2], self.shape, start, strict=True)
         ]
         return lambda picture: mirrored(picture, *place, *self.shape)
 

@@ -15,16 +15,16 @@ from pipeline import models, store
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES
-from pipeline.imaging.sizes import network_shape
 from pipeline.models.frame import Frame
 from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
-from pipeline.recipe import Recipe, option
+from pipeline.recipe import Recipe
 from pipeline.tasks import scoring
 from pipeline.training import backend, checkpoint, hardware, losses
 from pipeline.training.batches import Batches
 from pipeline.training.learner import Learner
-from pipeline.training.plan import FoldPlan
+from pipeline.training.optimizer import optimizer_for
+from pipeline.training.plan import FoldPlan, check_held_out, check_loss, network_window, training_shape
 from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
 
@@ -61,7 +61,11 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network)
     return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe))
 
 
-environment = backend.environment
+def environment(recipe: Recipe) -> dict:
+    """What a fold begins with: versions, hardware, code, and the file of weights if there is one."""
+    path = Path(recipe.weights)
+    found = backend.environment()
+    return {**found, "pretrained": store.file_hash(path)} if path.is_file() else found
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -70,13 +74,14 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     Raises UserError when the recipe does not fit the competition.
     """
     check_loss(recipe, competition)
+    view, frame = prepared.view(recipe.neighbours, recipe.slices), frame_for(recipe)
+    check_held_out(plan, view, prepared.table["id"])
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
-    view = prepared.view(recipe.neighbours, recipe.slices)
     network = network_for(recipe, competition, view.info)
-    window, margin = network_window(prepared, recipe), frame_for(recipe).margin
+    window = network_window(prepared, recipe, frame)
     shape = training_shape(window, recipe)
-    batches = Batches(prepared, view, plan.learnt, competition.task, shape, margin, recipe, fold_seed)
+    batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed)
     learner = _learner(network, recipe, competition, view.info, batches, window)
     first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
     if not first_epoch:
@@ -132,82 +137,22 @@ def load_weights(network, path: Path) -> None:
         raise UserError(f"{path} holds no weights for this network ({line}); train the fold with --again") from error
 
 
-def check_loss(recipe: Recipe, competition: Competition) -> None:
-    """Raises UserError when the recipe's loss is none for this kind of answer."""
-    known = competition.task.losses
-    for name, loss in (("loss", recipe.loss), ("late_loss", recipe.late_loss)):
-        wrong = [part for part in loss.split("+") if part and part not in known]
-        if wrong:
-            raise UserError(
-                f"{option(name)} {loss} is no loss for {competition.name}: its kind of answer learns by sums of "
-                f"{', '.join(known)}"
-            )
-    parts = f"{recipe.loss}+{recipe.late_loss}".split("+")
-    if recipe.border_weight and "bce" not in parts:
-        raise UserError("--border-weight is of the loss bce, which this recipe does not use")
-    if recipe.class_balance and "ce" not in parts and not recipe.border_weight:
-        raise UserError("--class-balance is of the loss ce, or of bce with a --border-weight; this recipe has neither")
-
-
-def network_window(prepared: Prepared, recipe: Recipe) -> tuple[int, int]:
-    """Height and width of what the network sees while it learns, margin included: a crop, or the largest image."""
-    frame = frame_for(recipe)
-    if recipe.crop:
-        answered = (frame.side(recipe.crop),) * 2
-    else:
-        table = prepared.table.iloc[prepared.train]
-        largest = int(table["height"].max()), int(table["width"].max())
-        answered = network_shape(*largest, recipe.size, recipe.fit, frame.side)
-    return answered[0] + 2 * frame.margin, answered[1] + 2 * frame.margin
-
-
-def training_shape(window: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
-    """The one shape of all training batches: with a crop, what zooming out may show of an image around the window."""
-    if not recipe.crop:
-        return window
-    return math.ceil(window[0] * (1 + recipe.scale)), math.ceil(window[1] * (1 + recipe.scale))
-
-
 def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches, window) -> Learner:
     learner = Learner(
         network,
         recipe,
         shape=(recipe.batch_size, *batches.shape, info["channels"]),
         window=window,
-        margin=batches.margin,
+        margin=batches.frame.margin,
         value_range=info["range"],
         task=competition.task,
         symmetry=competition.symmetry,
         weights=losses.balance(info.get("class_pixels", []), recipe.class_balance),
     )
-    optimizer = _optimizer(recipe, batches.steps)
+    optimizer = optimizer_for(recipe, batches.steps, scaled=precision_for(recipe) == "float16")
     learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
     optimizer.build(learner.trainable_variables)
     return learner
-
-
-def _optimizer(recipe: Recipe, steps: int):
-    """The recipe's optimizer with its schedule; `steps` an epoch."""
-    total = recipe.epochs * steps
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.learning_rate / 100,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=max(1, round(recipe.warmup * total)),
-        decay_steps=max(1, total - round(recipe.warmup * total)),
-        alpha=1.0 if recipe.schedule == "constant" else 0.0,
-    )
-    average = {"use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or 0.99, "ema_overwrite_frequency": None}
-    if recipe.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            schedule, momentum=recipe.momentum, weight_decay=recipe.weight_decay or None, **average
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, **average)
-    if recipe.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    if precision_for(recipe) == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
 
 
 class _EpochEnd(keras.callbacks.Callback):

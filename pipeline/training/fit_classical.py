@@ -20,7 +20,8 @@ CHOICE = "model.json"
 MOST = 150  # images that the choice is made on
 
 
-def environment() -> dict:
+def environment(recipe: Recipe) -> dict:
+    """What a fold begins with."""
     return backend.machine() | {"backend": "none", "backend_version": ""}
 
 
@@ -62,4 +63,11 @@ def _scaled(prepared: Prepared, row: int) -> np.ndarray:
 def _read(path) -> dict:
     if not path.exists():
         raise UserError(f"{path} is missing; train the fold with --again")
-    return store.read_json(path)
+    choice = store.read_json(path)
+    try:
+        classical.check(choice)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is no choice of a filter ({error}); mend it, or train the fold with --again"
+        ) from error
+    return choice

@@ -13,11 +13,14 @@ MOST_BYTES = 1 << 29  # of weights that are kept; others are computed each time
 
 
 class PixelWeights:
-    """`weights[row]` is H x W x 1 float16: 1, or the weight of the pixel's class, plus the border weight."""
+    """`weights[row]` is H x W x 1 float32: 1, or the weight of the pixel's class, plus the border weight.
 
-    def __init__(self, prepared: Prepared, task, recipe: Recipe):
+    Args: rows: those that are learnt, which classes are balanced over.
+    """
+
+    def __init__(self, prepared: Prepared, rows: np.ndarray, task, recipe: Recipe):
         self.prepared, self.task, self.recipe = prepared, task, recipe
-        self.of_classes = class_weights(prepared, recipe.class_balance)
+        self.of_classes = class_weights(prepared, rows, recipe.class_balance)
         self.kept: dict[int, np.ndarray] = {}
         self.room = MOST_BYTES
         self.lock = threading.Lock()
@@ -35,12 +38,12 @@ class PixelWeights:
     def _computed(self, labels: np.ndarray) -> np.ndarray:
         borders = border_weights(self.task.apart(labels), self.recipe.border_weight, self.recipe.border_sigma)
         of_class = np.where(labels[..., 0] != 0, np.float32(self.of_classes[1]), np.float32(self.of_classes[0]))
-        return (of_class + borders)[..., None].astype(np.float16)
+        return (of_class + borders)[..., None].astype(np.float32)
 
 
-def class_weights(prepared: Prepared, power: float) -> tuple[float, float]:
-    """Of what is labelled 0 and of the rest: (.5 / share)^power over the pixels of the train part; 1 with power 0."""
-    table = prepared.table.iloc[prepared.train]
+def class_weights(prepared: Prepared, rows: np.ndarray, power: float) -> tuple[float, float]:
+    """Of what is labelled 0 and of the rest: (.5 / share)^power over the pixels of these rows; 1 with power 0."""
+    table = prepared.table.iloc[rows]
     pixels = (table["height"] * table["width"]).to_numpy(float)
     filled = np.clip((table["coverage"].to_numpy(float) * pixels).sum() / pixels.sum(), 1e-6, 1 - 1e-6)
     return float((0.5 / (1 - filled)) ** power), float((0.5 / filled) ** power)

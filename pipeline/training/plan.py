@@ -1,9 +1,17 @@
-"""What a fold is made of, whoever learns it."""
+"""What a fold is made of, whoever learns it; the sizes it learns at; and what of it cannot be."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from pipeline.competition import Competition
+from pipeline.errors import UserError, shown
+from pipeline.imaging.sizes import network_shape
+from pipeline.models.frame import Frame
+from pipeline.prepared import Prepared, View
+from pipeline.recipe import Recipe, option
 
 
 @dataclass(frozen=True)
@@ -22,3 +30,54 @@ class FoldPlan:
     held_out: np.ndarray
     inputs: dict
     folder: Path
+
+
+def network_window(prepared: Prepared, recipe: Recipe, frame: Frame) -> tuple[int, int]:
+    """Height and width of what the network sees while it learns, margin included: a crop, or the largest image."""
+    if recipe.crop:
+        answered = (frame.side(recipe.crop),) * 2
+    else:
+        table = prepared.table.iloc[prepared.train]
+        largest = int(table["height"].max()), int(table["width"].max())
+        answered = network_shape(*largest, recipe.size, recipe.fit, frame.side)
+    return answered[0] + 2 * frame.margin, answered[1] + 2 * frame.margin
+
+
+def training_shape(window: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """The one shape of all training batches: with a crop, what zooming out may show of an image around the window."""
+    if not recipe.crop:
+        return window
+    return math.ceil(window[0] * (1 + recipe.scale)), math.ceil(window[1] * (1 + recipe.scale))
+
+
+def check_loss(recipe: Recipe, competition: Competition) -> None:
+    """Raises UserError when the recipe's loss is none for this kind of answer."""
+    known = competition.task.losses
+    if recipe.border_weight:
+        # only to ask: not every kind of answer has objects
+        competition.task.apart(np.zeros((4, 4, competition.task.layers), np.uint8))
+    for name, loss in (("loss", recipe.loss), ("late_loss", recipe.late_loss)):
+        wrong = [part for part in loss.split("+") if part and part not in known]
+        if wrong:
+            raise UserError(
+                f"{option(name)} {loss} is no loss for {competition.name}: its kind of answer learns by sums of "
+                f"{', '.join(known)}"
+            )
+    parts = f"{recipe.loss}+{recipe.late_loss}".split("+")
+    if recipe.border_weight and "bce" not in parts:
+        raise UserError("--border-weight is of the loss bce, which this recipe does not use")
+    if recipe.class_balance and "ce" not in parts and not recipe.border_weight:
+        raise UserError("--class-balance is of the loss ce, or of bce with a --border-weight; this recipe has neither")
+
+
+def check_held_out(plan: FoldPlan, view: View, ids) -> None:
+    """Raises UserError where images that are learnt together with others are held out."""
+    if view.slices == 1:
+        return
+    seen = {int(member) for row in plan.learnt for member in view.members(row)}
+    both = [ids[row] for row in plan.held_out if int(row) in seen]
+    if both:
+        raise UserError(
+            f"fold {plan.number} holds out slices of volumes that it also learns from: {shown(sorted(both))}; with "
+            "--slices all images of a group must be in one fold"
+        )

@@ -1,5 +1,6 @@
 """From stored images to probabilities at the images' own size, averaged over flips."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 
 from pipeline.imaging.flips import Flip
 from pipeline.imaging.sizes import from_network, margins, network_shape, resized, to_network
-from pipeline.imaging.tiles import blended, mirrored, stored
+from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
 from pipeline.models.frame import Frame
 from pipeline.prepared import View
 from pipeline.recipe import Recipe
@@ -16,8 +17,7 @@ from pipeline.training import hardware, volumes
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together
 AHEAD_BYTES = 1 << 27  # of these answers
 MOST_PIXELS = 1 << 20  # of a batch: a network at full resolution needs about a kilobyte for each
-# this part of a tile is also in the next one, where a network pads and so sees less at a tile's edge. Of 1024 pixels,
-# 96 at each edge do not count at all then: farther than the answers of a U-Net of depth 4 look (92)
+# this part of a tile is also in the next one where nobody knows how far a network looks
 OVERLAP = 4
 
 
@@ -40,8 +40,8 @@ class Predictor:
 
     def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
         """Yields (row, plain, averaged) for each row in order: H x W x K uint8 probabilities at the image's own size,
-        without flips and averaged over them. Memory is bounded by a batch, by a row of tiles and by what is answered
-        ahead; where slices are answered together, by a volume.
+        without flips and averaged over them. Held are a batch and what is answered ahead; of a large picture a row of
+        tiles and its own two answers; where slices are answered together, a volume.
         """
         if view.slices == 1:
             return self.pictures(view.images, rows, flips)
@@ -79,7 +79,11 @@ class Predictor:
         return network_shape(*size, self.recipe.size, self.recipe.fit, self.frame.side)
 
     def _is_large(self, shape: tuple[int, int]) -> bool:
-        return bool(self.recipe.tile) and max(shape) > self.frame.side(self.recipe.tile)
+        return bool(self.recipe.tile) and max(shape) > self._tile()
+
+    def _tile(self) -> int:
+        """The side of what is answered at once: two multiples at least, so that tiles can overlap."""
+        return self.frame.side(max(self.recipe.tile, 2 * self.frame.multiple))
 
     def _answers(self, images, chosen: list[int], shape, flips) -> dict:
         """row -> (plain, averaged) of images that have one shape at the network."""
@@ -101,7 +105,7 @@ class Predictor:
         if self.recipe.fit == "resize":
             picture = resized(picture, shape)
         above, _, before, _ = margins(*picture.shape[:2], shape)
-        tile = tuple(min(length, self.frame.side(self.recipe.tile)) for length in shape)
+        tile = tuple(min(length, self._tile()) for length in shape)
 
         def answer(places):
             most = self._full(tuple(side + 2 * margin for side in tile))
@@ -115,8 +119,17 @@ class Predictor:
         return tuple(from_network(both[..., part], size, self.recipe.fit) for part in np.s_[:channels, channels:])
 
     def _stride(self, tile: int) -> int:
-        """From one tile to the next. What sees its whole margin need not overlap."""
-        overlap = 0 if self.frame.margin else tile // OVERLAP
+        """From one tile to the next.
+
+        What sees its whole margin need not overlap. Where a network pads, its answers are wrong as far from a tile's
+        edge as it looks: that much of an overlap does not count (`tiles.shares`), if half a tile is enough for it.
+        """
+        if self.frame.margin:
+            overlap = 0
+        elif self.frame.reach is None:
+            overlap = tile // OVERLAP
+        else:
+            overlap = min(tile // 2, math.ceil(self.frame.reach / BLIND))
         return max(self.frame.multiple, (tile - overlap) // self.frame.multiple * self.frame.multiple)
 
     def _batches(self, images, rows: list[int]):

@@ -25,11 +25,17 @@ def predict(answer: Callable[[list[int]], Iterable], view: View, rows: list[int]
             for place, (member, depth) in enumerate(zip(view.members(row), _depths(view.slices), strict=True)):
                 if member in wanted:
                     total = totals.setdefault(int(member), [0.0, 0.0, 0.0])
-                    parts = [np.split(each, view.slices, axis=2)[place] * np.float32(depth) for each in answers]
+                    parts = [_slice(each, place, view.slices) * np.float32(depth) for each in answers]
                     totals[int(member)] = [total[0] + parts[0], total[1] + parts[1], total[2] + depth]
         for row in run:
             plain, averaged, weight = totals.pop(row)
             yield row, _rounded(plain / weight), _rounded(averaged / weight)
+
+
+def _slice(answer: np.ndarray, place: int, slices: int) -> np.ndarray:
+    """H x W x K of an answer for several slices."""
+    channels = answer.shape[2] // slices
+    return answer[..., place * channels : (place + 1) * channels]
 
 
 def _runs(view: View, rows: list[int]) -> Iterator[list[int]]:
