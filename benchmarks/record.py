@@ -101,7 +101,9 @@ def lines(job: Job, note: str) -> list[str]:
     data = "" if form.draw else " --data DIR"
     found = [f"# {form.title}: recipe `{job.recipe_name}`", "", f"    {command}{data}", ""]
     machines = {entry["hardware"]: entry for entry in reproduce.environments(job)}
-    machine = "; ".join(f"{e['hardware']}, Keras {e['keras']} on {e['backend']}" for e in machines.values())
+    machine = "; ".join(
+        e["hardware"] + (f", Keras {e['keras']} on {e['backend']}" if e["keras"] else "") for e in machines.values()
+    )
     groups = info.groups(info.train)
     parts = f"{len(info.train)} train images" + (f" in {len(set(groups))} groups" if groups is not None else "")
     found += [f"{parts}, {len(info.test)} test images. {machine}.", *([note] if note else []), ""]

@@ -1,12 +1,14 @@
 """Encoders with weights of their own, networks around them, and files of their weights in every form."""
 
 import contextlib
+import functools
 from pathlib import Path
 from unittest import mock
 
 import h5py
 import keras
 import numpy as np
+from outlines import shaken
 
 from pipeline.models import encoders
 from pipeline.models.catalogue import ENCODERS
@@ -24,21 +26,24 @@ def picture(height=64, width=96, channels=3, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).random((2, height, width, channels), dtype=np.float32)
 
 
+def bare_application(encoder: str) -> keras.Model:
+    """As the pipeline asks Keras for it."""
+    build = getattr(keras.applications, ENCODERS[encoder][1])
+    return build(include_top=False, weights=None, input_shape=(None, None, 3))
+
+
 def application_of(encoder: str, seed=5) -> keras.Model:
     """The bare application with weights that nothing else has: none is as it was initialised."""
-    build = getattr(keras.applications, ENCODERS[encoder][1])
-    application = build(include_top=False, weights=None, input_shape=(None, None, 3))
+    application = bare_application(encoder)
     random = np.random.default_rng(seed)
-    for layer in application.layers:
-        layer.set_weights([_shaken(weight, random) for weight in layer.get_weights()])
+    application.set_weights([shaken(weight, random) for weight in application.get_weights()])
     return application
 
 
-def _shaken(weight, random):
-    """A kernel about as large as it was, so that numbers stay in range through many layers; other vectors not zero."""
-    if weight.ndim > 1:
-        return weight * random.uniform(0.5, 1.5, weight.shape)
-    return weight + random.uniform(0, 0.1, weight.shape)
+@functools.cache
+def small_application() -> keras.Model:
+    """The application of SMALL, built once for all tests: they share its layers and leave its weights as they are."""
+    return application_of(SMALL)
 
 
 def already_built(encoder: str, application: keras.Model):

@@ -145,7 +145,7 @@ UNET2015 = {
     "batch_size": 1,
     "optimizer": "sgd",
     "momentum": 0.99,
-    "learning_rate": 1e-3,
+    "learning_rate": 3e-4,
     "weight_decay": 0.0,
     "loss": "bce",
     "class_balance": 1.0,
