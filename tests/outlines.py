@@ -20,8 +20,8 @@ def without_values():
 def shaken(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A kernel about as large as it was, so that numbers stay in range through many layers; other vectors not zero."""
     if values.ndim > 1:
-        return values * random.uniform(0.5, 1.5, values.shape)
-    return values + random.uniform(0, 0.1, values.shape)
+        return values * random.uniform(0.5, 1.5, values.shape).astype(values.dtype)
+    return values + random.uniform(0, 0.1, values.shape).astype(values.dtype)
 
 
 def with_values(network: keras.Model, seed=5) -> keras.StatelessScope:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("keras")
 
 
-def call(out, *more, deadline="400s"):
+def call(out, *more, deadline="50m"):
     command = [sys.executable, "-m", "benchmarks.deadline", "demo", "--deadline", deadline, "--out", str(out)]
     command += ["--recipe", "smoke", *TINY, "--trained-folds", "2", *more]
     return subprocess.run(command, cwd=ROOT, env=environment(KERAS_BACKEND="jax"), capture_output=True, text=True)

@@ -82,8 +82,8 @@ def test_features_are_those_of_keras_on_its_own_preprocessed_pictures(encoder):
     with without_values():
         application = bare_application(encoder)
         network = network_of(encoder, strides=(16,), application=application)
+        theirs = keras.Model(application.input, application.get_layer(AT_16[encoder][0]).output)
     module = getattr(keras.applications, ENCODERS[encoder][0])
-    theirs = keras.Model(application.input, application.get_layer(AT_16[encoder][0]).output)
     with with_values(network):
         wanted = array(theirs(module.preprocess_input(picture(32, 64) * 255)))
         found = array(network(picture(32, 64))["16"])
@@ -96,9 +96,8 @@ def test_the_first_efficientnets_see_pictures_normalised_by_imagenet():
     with without_values():
         application = bare_application("efficientnetb0")
         network = network_of("efficientnetb0", strides=(4,), application=application)
-    rest = keras.Model(
-        application.get_layer("stem_conv_pad").input, application.get_layer("block3a_expand_activation").output
-    )
+        last = application.get_layer("block3a_expand_activation")
+        rest = keras.Model(application.get_layer("stem_conv_pad").input, last.output)
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     with with_values(network):
         wanted = array(rest(((picture() - mean) / deviation).astype("float32")))

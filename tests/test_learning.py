@@ -189,6 +189,13 @@ def test_windows_of_class_numbers_hold_something_that_is_neither_the_first_class
         assert batch["target"][..., 1].any(axis=(1, 2)).all()
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 5, 2), (1, 1, 4, 3)])
+def test_doubling_is_the_linear_interpolation_of_keras(shape):
+    values = some(*shape)
+    wanted = keras.layers.UpSampling2D(interpolation="bilinear")(values)
+    assert np.allclose(array(unet.Bilinear()(values)), array(wanted), atol=1e-6)
+
+
 @pytest.mark.parametrize("width", [3, 12])
 def test_groups_of_channels_divide_any_width(width):
     recipe = recipes.Recipe(depth=1, width=width, normalization="group")

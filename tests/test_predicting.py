@@ -86,8 +86,17 @@ def test_tiles_and_the_whole_agree_when_they_are_turned():
 
 
 def test_tiles_of_a_network_that_looks_at_everything_are_close():
-    recipe = recipes.Recipe(size=0, precision="float32", width=4, depth=1, tile=64, normalization="group")
+    recipe = recipes.Recipe(
+        size=0, precision="float32", width=4, depth=1, tile=64, normalization="group", block="plain"
+    )
     assert 1 < different(network_of(recipe), recipe, SYMMETRIES["none"], Images((100, 150)), [0]) < 64
+
+
+def test_a_pyramid_answers_for_pictures_of_several_sizes():
+    recipe = recipes.Recipe(size=0, precision="float32", width=2, model="deeplabv3plus")
+    images = Images((64, 48), (32, 80), (100, 30))
+    answers = list(predictor(network_of(recipe), recipe).pictures(images, [0, 1, 2], SYMMETRIES["none"]))
+    assert [plain.shape[:2] for _, plain, _ in answers] == [(64, 48), (32, 80), (100, 30)]
 
 
 def test_a_resized_picture_is_tiled_at_the_size_of_the_network():

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
-from pipeline.models.unet import activated, block, contracted, convolution
+from pipeline.models.unet import Bilinear, activated, block, contracted, convolution
 from pipeline.recipe import Recipe
 
 # pixels between the taps of the pyramid's convolutions, at stride 16
@@ -44,14 +44,14 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     x = pyramid(coarse, recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
-    x = layers.UpSampling2D(4, interpolation="bilinear")(x)
+    x = Bilinear()(Bilinear()(x))
     # few channels, so that they do not outweigh the pyramid's
     x = layers.Concatenate()([x, _convolved(fine, recipe.width * 3 // 2, recipe, kernel=1)])
     for _ in range(2):
         x = _convolved(x, recipe.width * 8, recipe)
     # logits in float32 under every precision: differences of large exponents decide the loss
     x = layers.Conv2D(outputs, 1, dtype="float32")(x)
-    x = layers.UpSampling2D(4, interpolation="bilinear", dtype="float32")(x)
+    x = Bilinear(dtype="float32")(Bilinear(dtype="float32")(x))
     return keras.Model(image, x, name="deeplabv3plus")
 
 

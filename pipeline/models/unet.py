@@ -6,7 +6,7 @@ U-Net: Ronneberger, Fischer, Brox 2015 (arXiv:1505.04597). Residual blocks: He e
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
@@ -115,6 +115,28 @@ def halved(x, recipe: Recipe):
 def doubled(x, filters: int, recipe: Recipe):
     """Twice the height and width."""
     if recipe.decoder == "upsampling":
-        return convolution(layers.UpSampling2D(interpolation="bilinear")(x), filters)
+        return convolution(Bilinear()(x), filters)
     kernel = 2 if recipe.decoder == "transposed2" else 3
     return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer="he_normal")(x)
+
+
+class Bilinear(layers.Layer):
+    """Twice the height and width by linear interpolation, as `UpSampling2D` does it where sizes are known.
+
+    (Of pictures of several sizes TensorFlow traces a network for unknown ones, where that layer cannot be called.)
+    """
+
+    def call(self, x):
+        for axis in (1, 2):
+            first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+            rest, start = (x[:, 1:], x[:, :-1]) if axis == 1 else (x[:, :, 1:], x[:, :, :-1])
+            before, after = ops.concatenate([first, start], axis=axis), ops.concatenate([rest, last], axis=axis)
+            pairs = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+            height, width = ops.shape(x)[1:3]
+            shape = (2 * height, width) if axis == 1 else (height, 2 * width)
+            x = ops.reshape(pairs, (-1, *shape, x.shape[-1]))
+        return x
+
+    def compute_output_shape(self, shape):
+        batch, height, width, channels = shape
+        return batch, height and 2 * height, width and 2 * width, channels
