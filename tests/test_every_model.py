@@ -110,7 +110,7 @@ def test_the_classical_model_goes_through_every_stage_without_keras(demo_root):
         (["organs", "--model", "unet3d"], "--model unet3d wants several slices"),
         (["organs", "--model", "classical", "--slices", "4"], "--model classical looks at single images"),
         (["organs", "train", "--border-weight", "10"], "objects that touch"),
-        (["organs", "train", "--model", "classical"], "more than one class"),
+        (["organs", "train", "--model", "classical"], "finds one class, here are 3"),
         (["demo", "train", "--border-weight", "10", "--loss", "dice"], "--border-weight is of the loss bce"),
     ],
 )
