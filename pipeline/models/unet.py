@@ -10,6 +10,7 @@ from keras import layers, ops
 
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
+from pipeline.models.initial import HeNormal
 from pipeline.recipe import Recipe
 
 
@@ -90,10 +91,12 @@ def block(x, filters: int, recipe: Recipe, rate: int = 1):
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
-def convolution(x, filters: int, kernel: int = 3, start: str = "he_normal", bias: bool = True, rate: int = 1):
-    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer=start, use_bias=bias, dilation_rate=rate)(
-        x
+def convolution(x, filters: int, kernel: int = 3, start: str = "", bias: bool = True, rate: int = 1):
+    """`start`: how the kernel is before it learns; blank is `HeNormal`."""
+    layer = layers.Conv2D(
+        filters, kernel, padding="same", kernel_initializer=start or HeNormal(), use_bias=bias, dilation_rate=rate
     )
+    return layer(x)
 
 
 def activated(x, recipe: Recipe):
@@ -109,7 +112,7 @@ def halved(x, recipe: Recipe):
     """Half the height and width: the largest of 2 x 2, or a convolution that learns what to keep of them."""
     if recipe.downsampling == "pool":
         return layers.MaxPooling2D()(x)
-    return layers.Conv2D(x.shape[-1], 2, strides=2, kernel_initializer="he_normal")(x)
+    return layers.Conv2D(x.shape[-1], 2, strides=2, kernel_initializer=HeNormal())(x)
 
 
 def doubled(x, filters: int, recipe: Recipe):
@@ -117,7 +120,7 @@ def doubled(x, filters: int, recipe: Recipe):
     if recipe.decoder == "upsampling":
         return convolution(Bilinear()(x), filters)
     kernel = 2 if recipe.decoder == "transposed2" else 3
-    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer="he_normal")(x)
+    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer=HeNormal())(x)
 
 
 class Bilinear(layers.Layer):

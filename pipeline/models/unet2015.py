@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from pipeline.models.frame import Frame
+from pipeline.models.initial import HeNormal
 from pipeline.recipe import Recipe
 
 
@@ -39,18 +40,18 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         x = layers.MaxPooling2D()(x)
     x = dropped(block(x, recipe.width << recipe.depth), recipe)
     for step in reversed(range(recipe.depth)):
-        x = layers.Conv2DTranspose(recipe.width << step, 2, strides=2, kernel_initializer=he_normal())(x)
+        x = layers.Conv2DTranspose(recipe.width << step, 2, strides=2, kernel_initializer=HeNormal())(x)
         cut = layers.Cropping2D(crop(recipe.depth - step))(skips[step])
         x = block(layers.Concatenate()([x, cut]), recipe.width << step)
     # logits in float32 under every precision: differences of large exponents decide the loss
-    head = layers.Conv2D(outputs, 1, kernel_initializer=he_normal(), dtype="float32")
+    head = layers.Conv2D(outputs, 1, kernel_initializer=HeNormal(), dtype="float32")
     return keras.Model(image, head(x), name="unet2015")
 
 
 def block(x, filters: int):
     """Two 3 x 3 convolutions with ReLU: 4 pixels less a side."""
     for _ in range(2):
-        x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=he_normal())(x)
+        x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=HeNormal())(x)
     return x
 
 
@@ -70,11 +71,3 @@ def dropped(x, recipe: Recipe):
     convolution of the two lowest levels, before the upper of these is pooled and becomes a skip.
     """
     return layers.Dropout(recipe.dropout)(x) if recipe.dropout else x
-
-
-def he_normal():
-    """Normal numbers with deviation sqrt(2 / N), N the inputs of a neuron (He et al. 2015, arXiv:1502.01852).
-
-    Of an up-convolution N counts its four positions times its outputs, in Keras as in the authors' definition.
-    """
-    return keras.initializers.VarianceScaling(2.0, mode="fan_in", distribution="untruncated_normal")
