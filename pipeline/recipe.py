@@ -44,7 +44,7 @@ class Recipe:
 
     # learning
     epochs: int = 60  # how often every image is seen
-    steps: int = 0  # batches an epoch; 0 is every image once
+    steps: int = 0  # batches an epoch; 0 is every image once, those of --pseudo too
     batch_size: int = 32  # images in a step
     learning_rate: float = 2e-3  # the peak, after the warm-up
     optimizer: str = "adamw"  # adamw | sgd
@@ -62,6 +62,8 @@ class Recipe:
     precision: str = "auto"  # auto | float32 | bfloat16 | float16
     xla: str = "auto"  # auto | on | off (TensorFlow; JAX always compiles)
     score_every: int = 1  # epochs between two scores of the held-out fold while training
+    pseudo: str = ""  # a finished run whose confident test predictions are learnt, too; blank is none
+    pseudo_share: float = 0.5  # of the test images, the share that is learnt: the most confident ones
 
     # augmentation: image and labels together; 0 is off
     flip: bool = True  # the flips and turns that the competition allows
@@ -103,6 +105,8 @@ class Recipe:
             raise UserError("--slices already shows a network the slices around: leave --neighbours at 0")
         if (self.hue or self.to_grey) and (self.neighbours or self.slices > 1):
             raise UserError("--hue and --to-grey are of pictures in colour, not of slices side by side")
+        if self.pseudo and self.slices > 1:
+            raise UserError("--pseudo learns single images, --slices also those around them; leave one of them out")
         if self.non_empty and not self.crop:
             raise UserError("--non-empty is a share of the windows that --crop cuts; give a --crop")
 
@@ -149,6 +153,7 @@ _RANGES = {
     "border_sigma": (0.5, 50),
     "late_share": (0, 1),
     "score_every": (1, 100_000),
+    "pseudo_share": (0, 1),
     "shift": (0, 1),
     "scale": (0, 0.9),
     "rotation": (0, 180),

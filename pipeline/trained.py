@@ -24,7 +24,11 @@ def folds(job: Job) -> list:
 
 
 def inputs_of(job: Job, fold) -> dict:
-    """What a trained fold depends on. (Which other folds are trained says nothing about this one.)"""
+    """What a trained fold depends on. (Which other folds are trained says nothing about this one.)
+
+    The records of a fold that learnt pseudo-labels also hold `pseudo`, the fingerprint of the predictions these came
+    from. `check` does not ask for it: what was learnt stays learnt when that other run predicts anew.
+    """
     return {
         "prepared": job.prepared.fingerprint("train"),
         "fold": job.fold_table.fingerprint(fold),
@@ -106,9 +110,14 @@ def expected(job: Job) -> submission.Expected:
     return submission.expected_rows(job.competition, job.prepared, np.array(rows))
 
 
-def _differences(saved: dict, wanted: dict) -> list[str]:
+def other_data(saved: dict, wanted: dict) -> list[str]:
+    """What differs between two folds' inputs in what they have learnt from and held out, in words."""
     names = {"prepared": "other train images or labels", "fold": "other folds"}
-    found = [text for key, text in names.items() if saved.get(key) != wanted[key]]
+    return [text for key, text in names.items() if saved.get(key) != wanted[key]]
+
+
+def _differences(saved: dict, wanted: dict) -> list[str]:
+    found = other_data(saved, wanted)
     # not recorded by earlier versions
     found += ["other flips (symmetry)"] if saved.get("symmetry", wanted["symmetry"]) != wanted["symmetry"] else []
     # a field that did not exist then has its default now

@@ -138,6 +138,7 @@ def test_the_ground_floor_imports_only_what_lies_below_it(folder, allowed):
         ("stages", {"stages", "tools", "competitions", "models"}),
         ("job", {"stages", "tools", "competitions", "models", "training"}),
         ("trained", {"stages", "tools", "competitions", "models", "training"}),
+        ("pseudo", {"stages", "tools", "competitions", "models"}),
         ("tuning", {"stages", "tools", "competitions", "models", "training", "job"}),
     ],
 )

@@ -311,17 +311,19 @@ def test_the_share_of_windows_that_hold_something_is_kept(drawn):
 def test_pixels_between_objects_count_more_and_classes_are_balanced(drawn):
     from pipeline.imaging.border_weights import border_weights
     from pipeline.training.pixel_weights import PixelWeights, class_weights
+    from pipeline.training.pseudo_labels import LearntLabels
 
     prepared, task = Prepared(drawn / "data" / "demo" / "prepared"), Binary(("salt",))
     recipe = recipes.Recipe(border_weight=10.0, border_sigma=5.0)
     row = int(np.argmax(prepared.table["coverage"].to_numpy(float)[prepared.train]))
-    weights = PixelWeights(prepared, np.arange(20), task, recipe)
+    labels = LearntLabels(prepared)
+    weights = PixelWeights(labels, np.arange(20), task, recipe)
     wanted = 1 + border_weights(task.apart(prepared.labels[row]), 10.0, 5.0)
     assert np.allclose(weights[row][..., 0], wanted, rtol=1e-3) and weights[row] is weights[row]
-    empty, filled = class_weights(prepared, np.arange(20), 1.0)
+    empty, filled = class_weights(labels, np.arange(20), 1.0)
     share = np.mean([prepared.labels[i].mean() for i in range(20)])
     assert empty == pytest.approx(0.5 / (1 - share)) and filled == pytest.approx(0.5 / share)
-    assert class_weights(prepared, np.arange(20), 0.0) == (1.0, 1.0)
+    assert class_weights(labels, np.arange(20), 0.0) == (1.0, 1.0)
 
 
 def test_the_learner_hands_slices_over_as_pictures_of_their_own_with_their_weights():

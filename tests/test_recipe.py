@@ -58,8 +58,13 @@ def test_a_blank_field_that_was_not_blank_is_none_in_the_name():
     assert recipes.run_name("quick", Recipe(), named) == "quick-late-loss-none"
 
 
-# known by models/catalogue.py, not by the recipe
-ELSEWHERE = {"model": ["unet2015"], "encoder": ["resnet50"], "weights": ["imagenet", "/somewhere/resnet50_notop.h5"]}
+# known by models/catalogue.py or by what is on the disk, not by the recipe
+ELSEWHERE = {
+    "model": ["unet2015"],
+    "encoder": ["resnet50"],
+    "weights": ["imagenet", "/somewhere/resnet50_notop.h5"],
+    "pseudo": ["quick"],
+}
 
 
 def other_values(field):
@@ -120,6 +125,7 @@ def test_a_number_out_of_range_is_refused_naming_the_option(name):
         ({"hue": 10.0, "neighbours": 1}, "pictures in colour"),
         ({"to_grey": 0.5, "slices": 4}, "pictures in colour"),
         ({"non_empty": 0.5}, "give a --crop"),
+        ({"pseudo": "quick", "slices": 4}, "leave one of them out"),
         ({"fit": "resize", "size": 0}, "needs a --size"),
     ],
 )

@@ -53,5 +53,7 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} wants several slices of a volume: give --slices, for example 8")
     if not is_network(recipe) and (recipe.slices > 1 or recipe.neighbours):
         raise UserError(f"--model {recipe.model} looks at single images: leave out --slices and --neighbours")
+    if not is_network(recipe) and recipe.pseudo:
+        raise UserError(f"--model {recipe.model} learns nothing from pseudo-labels: leave out --pseudo")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")

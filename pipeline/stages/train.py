@@ -1,14 +1,18 @@
 """data/<c>/prepared/, folds/<c>.csv -> runs/<c>/<run>/fold<k>/: model.weights.h5 history.csv valid.npy valid.csv.
 
 Of the classical model `model.json` stands in the weights' place.
+With --pseudo RUN a fold also reads fold<k>/test.npy and test.csv of that run.
 A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch.
 """
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline import answers, store, trained, tuning
+import numpy as np
+
+from pipeline import answers, pseudo, store, trained, tuning
 from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
@@ -38,6 +42,7 @@ def run(job: Job, named: bool = False) -> None:
     for fold in chosen:
         if not len(job.fold_table.learnt(fold)):
             raise UserError(f"fold {fold} holds out every image: nothing is left to learn from; use --fold all")
+    pseudo.check(job, [fold for fold in chosen if job.again or not job.store.model_file(fold)])
     _save_recipe(job)
     for fold in chosen:
         _train(job, fold)
@@ -49,14 +54,7 @@ def _train(job: Job, fold) -> None:
     folder = job.store.fold(fold)
     if job.again:
         shutil.rmtree(folder, ignore_errors=True)
-    table = job.fold_table
-    plan = FoldPlan(
-        number=-1 if fold == "all" else fold,
-        learnt=table.learnt(fold),
-        held_out=table.held_out(fold),
-        inputs=trained.inputs_of(job, fold),
-        folder=folder,
-    )
+    plan = _plan(job, fold)
     _warn_of_changed_code(job, folder)
     arguments = plan, job.prepared, job.competition, job.recipe
     if not job.store.model_file(fold):
@@ -70,6 +68,26 @@ def _train(job: Job, fold) -> None:
             job.say(f"fold {fold}: {line}")
     (folder / "checkpoint.npz").unlink(missing_ok=True)
     job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes")
+
+
+def _plan(job: Job, fold) -> FoldPlan:
+    table, model = job.fold_table, job.store.model_file(fold)
+    plan = FoldPlan(
+        number=-1 if fold == "all" else fold,
+        learnt=table.learnt(fold),
+        held_out=table.held_out(fold),
+        inputs=trained.inputs_of(job, fold),
+        folder=job.store.fold(fold),
+    )
+    if not job.recipe.pseudo:
+        return plan
+    if model:
+        # it has learnt: what it answers comes from the predictions of then
+        record = store.read_record(model)
+        return replace(plan, inputs=record["inputs"]) if record else plan
+    labels, fingerprint = pseudo.of_fold(job, fold)
+    learnt = np.concatenate([plan.learnt, labels.rows])
+    return replace(plan, learnt=learnt, inputs={**plan.inputs, "pseudo": fingerprint}, pseudo=labels)
 
 
 def _refuse_another_beginning(job: Job, environment: dict) -> None:

@@ -16,6 +16,7 @@ from pipeline.models.frame import Frame
 from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe
 from pipeline.training.pixel_weights import PixelWeights
+from pipeline.training.pseudo_labels import LearntLabels
 
 AHEAD = 8  # batches made before they are asked for
 
@@ -25,21 +26,26 @@ class Batches:
 
     Args:
         view: what the network sees of a row.
-        rows: row numbers of `prepared.table`, all in the train part.
+        rows: row numbers of `prepared.table`: train images, and test images with pseudo-labels.
         shape: height and width of a batch.
         frame: the sizes that the network takes.
         recipe: how pictures get that shape.
         seed: numbers, as NumPy's SeedSequence takes them: (seed, fold number, …).
+        labels: of these rows; None is the truth.
     """
 
-    def __init__(self, prepared: Prepared, view: View, rows, task, shape, frame: Frame, recipe: Recipe, seed: tuple):
-        self.prepared, self.view, self.rows, self.task = prepared, view, np.asarray(rows), task
+    def __init__(
+        self, prepared: Prepared, view: View, rows, task, shape, frame: Frame, recipe: Recipe, seed: tuple, labels=None
+    ):
+        self.labels = labels or LearntLabels(prepared)
+        self.view, self.rows, self.task = view, np.asarray(rows), task
         self.shape, self.frame, self.recipe, self.seed = shape, frame, recipe, seed
         # how many of a window's pixels on each side the network only looks at
         self.margin = frame.margin
         self.steps = recipe.steps or max(1, len(self.rows) // (recipe.batch_size * recipe.slices))
-        self.filled = self.rows[prepared.table["coverage"].to_numpy(float)[self.rows] > 0]
-        self.pixel_weights = PixelWeights(prepared, self.rows, task, recipe) if recipe.border_weight else None
+        self.coverage = self.labels.table["coverage"].to_numpy(float)
+        self.filled = self.rows[self.coverage[self.rows] > 0]
+        self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
         """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored and uint8; with border
@@ -79,8 +85,8 @@ class Batches:
         """H x W x (slices x layers): of every image that is learnt together with this one."""
         members = self.view.members(row)
         if len(members) == 1:
-            return self.prepared.labels[row]
-        return np.concatenate([self.prepared.labels[member] for member in members], axis=2)
+            return self.labels[row]
+        return np.concatenate([self.labels[member] for member in members], axis=2)
 
     def _weights(self, row: int) -> np.ndarray | None:
         if self.pixel_weights is None:
@@ -101,8 +107,7 @@ class Batches:
         """The row a window is cut from, and whether it must hold something: then an empty row gives way to another."""
         if not self.recipe.non_empty or random.random() >= self.recipe.non_empty or not len(self.filled):
             return row, False
-        is_filled = self.prepared.table["coverage"].iat[row] > 0
-        return (row if is_filled else int(random.choice(self.filled))), True
+        return (row if self.coverage[row] > 0 else int(random.choice(self.filled))), True
 
     def _window(self, shape, filled: np.ndarray | None, random: np.random.Generator):
         """The same window of every picture; what is outside of one is mirrored.

@@ -27,18 +27,25 @@ def load(path: Path, learner, inputs: dict) -> int:
     """Restores a checkpoint; returns the finished epochs, 0 when there is none that fits.
 
     One fits when it was made from these inputs and by a network of the same build (the code may have changed).
+    Raises UserError when all that differs are the predictions that pseudo-labels come from, or the file is damaged.
     """
     if not path.exists():
         return 0
     try:
         with np.load(path) as saved:
-            epoch, made_from = int(saved["epoch"]), str(saved["inputs"])
+            epoch, made_from = int(saved["epoch"]), json.loads(str(saved["inputs"]))
             arrays = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it to train the fold from its start") from error
     variables = _variables(learner)
     same_build = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
-    if made_from != json.dumps(inputs, sort_keys=True) or not same_build:
+    wanted = json.loads(json.dumps(inputs))
+    if made_from != wanted and made_from == {**wanted, "pseudo": made_from.get("pseudo")}:
+        raise UserError(
+            f"{path} has learnt from other predictions of the run that --pseudo names than are there now; bring those "
+            "back, or train the fold from its start with --again"
+        )
+    if made_from != wanted or not same_build:
         return 0
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

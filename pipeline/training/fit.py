@@ -27,6 +27,7 @@ from pipeline.training.optimizer import optimizer_for
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss, network_window, training_shape
 from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
+from pipeline.training.pseudo_labels import LearntLabels
 
 WEIGHTS = "model.weights.h5"
 HISTORY = ["epoch", "loss", "iou", "accuracy", "learning_rate", "score", "seconds"]
@@ -79,9 +80,10 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
     network = network_for(recipe, competition, view.info)
-    window = network_window(prepared, recipe, frame)
+    window = network_window(prepared, recipe, frame, plan.learnt)
     shape = training_shape(window, recipe)
-    batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed)
+    labels = LearntLabels(prepared, plan.pseudo)
+    batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed, labels)
     learner = _learner(network, recipe, competition, view.info, batches, window)
     first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
     if not first_epoch:

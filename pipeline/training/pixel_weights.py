@@ -6,8 +6,8 @@ import threading
 import numpy as np
 
 from pipeline.imaging.border_weights import border_weights
-from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
+from pipeline.training.pseudo_labels import LearntLabels
 
 MOST_BYTES = 1 << 29  # of weights that are kept; others are computed each time
 
@@ -15,12 +15,14 @@ MOST_BYTES = 1 << 29  # of weights that are kept; others are computed each time
 class PixelWeights:
     """`weights[row]` is H x W x 1 float32: 1, or the weight of the pixel's class, plus the border weight.
 
-    Args: rows: those that are learnt, which classes are balanced over.
+    Args:
+        labels: what is learnt of each row.
+        rows: those that are learnt, which classes are balanced over.
     """
 
-    def __init__(self, prepared: Prepared, rows: np.ndarray, task, recipe: Recipe):
-        self.prepared, self.task, self.recipe = prepared, task, recipe
-        self.of_classes = class_weights(prepared, rows, recipe.class_balance)
+    def __init__(self, labels: LearntLabels, rows: np.ndarray, task, recipe: Recipe):
+        self.labels, self.task, self.recipe = labels, task, recipe
+        self.of_classes = class_weights(labels, rows, recipe.class_balance)
         self.kept: dict[int, np.ndarray] = {}
         self.room = MOST_BYTES
         self.lock = threading.Lock()
@@ -28,7 +30,7 @@ class PixelWeights:
     def __getitem__(self, row: int) -> np.ndarray:
         found = self.kept.get(row)
         if found is None:
-            found = self._computed(self.prepared.labels[row])
+            found = self._computed(self.labels[row])
             with self.lock:
                 if row not in self.kept and found.nbytes <= self.room:
                     self.kept[row] = found
@@ -41,9 +43,9 @@ class PixelWeights:
         return (of_class + borders)[..., None].astype(np.float32)
 
 
-def class_weights(prepared: Prepared, rows: np.ndarray, power: float) -> tuple[float, float]:
+def class_weights(labels: LearntLabels, rows: np.ndarray, power: float) -> tuple[float, float]:
     """Of what is labelled 0 and of the rest: (.5 / share)^power over the pixels of these rows; 1 with power 0."""
-    table = prepared.table.iloc[rows]
+    table = labels.table.iloc[rows]
     pixels = (table["height"] * table["width"]).to_numpy(float)
     filled = np.clip((table["coverage"].to_numpy(float) * pixels).sum() / pixels.sum(), 1e-6, 1 - 1e-6)
     return float((0.5 / (1 - filled)) ** power), float((0.5 / filled) ** power)

@@ -12,6 +12,7 @@ from pipeline.imaging.sizes import network_shape
 from pipeline.models.frame import Frame
 from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe, option
+from pipeline.training.pseudo_labels import PseudoLabels
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class FoldPlan:
 
     Attributes:
         number: -1 for `all`, otherwise the fold held out.
-        learnt, held_out: row numbers of the prepared table.
+        learnt, held_out: row numbers of the prepared table; learnt are also those of the pseudo-labels.
         inputs: the fingerprints of all this, for checkpoint and records.
         folder: the only place written to.
+        pseudo: what is learnt of test images, or None.
     """
 
     number: int
@@ -30,14 +32,16 @@ class FoldPlan:
     held_out: np.ndarray
     inputs: dict
     folder: Path
+    pseudo: PseudoLabels | None = None
 
 
-def network_window(prepared: Prepared, recipe: Recipe, frame: Frame) -> tuple[int, int]:
-    """Height and width of what the network sees while it learns, margin included: a crop, or the largest image."""
+def network_window(prepared: Prepared, recipe: Recipe, frame: Frame, learnt: np.ndarray) -> tuple[int, int]:
+    """Height and width of what the network sees while it learns, margin included: a crop, or the largest image of the
+    train part and of what else is learnt."""
     if recipe.crop:
         answered = (frame.side(recipe.crop),) * 2
     else:
-        table = prepared.table.iloc[prepared.train]
+        table = prepared.table.iloc[np.union1d(prepared.train, learnt)]
         largest = int(table["height"].max()), int(table["width"].max())
         answered = network_shape(*largest, recipe.size, recipe.fit, frame.side)
     return answered[0] + 2 * frame.margin, answered[1] + 2 * frame.margin
