@@ -35,7 +35,7 @@ class Recipe:
 
     # sizes
     size: int = 128  # side of the network's input in pixels; 0 is the image's own size
-    fit: str = "pad"  # pad (mirrored) | resize
+    fit: str = "pad"  # pad (mirrored) | resize | double (twice as large, then padded)
     crop: int = 0  # training learns random windows of this side (or a little more); 0 is the whole input
     non_empty: float = 0.0  # share of these windows that hold something, at the least
     tile: int = 1024  # larger pictures are predicted in overlapping tiles of this side; 0 is never
@@ -101,6 +101,8 @@ class Recipe:
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.fit == "resize" and not self.size:
             raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
+        if self.fit == "double" and self.crop:
+            raise UserError("--fit double is of whole images: leave out --crop, or use --fit pad")
         if self.neighbours and self.slices > 1:
             raise UserError("--slices already shows a network the slices around: leave --neighbours at 0")
         if (self.hue or self.to_grey) and (self.neighbours or self.slices > 1):
@@ -119,7 +121,7 @@ _CHOICES = {
     "downsampling": ("pool", "strided"),
     "optimizer": ("adamw", "sgd"),
     "decoder": ("transposed2", "transposed3", "upsampling"),
-    "fit": ("pad", "resize"),
+    "fit": ("pad", "resize", "double"),
     "schedule": ("cosine", "constant"),
     "loss": LOSSES,
     "late_loss": ("", *LOSSES),

@@ -99,9 +99,10 @@ def test_a_pyramid_answers_for_pictures_of_several_sizes():
     assert [plain.shape[:2] for _, plain, _ in answers] == [(64, 48), (32, 80), (100, 30)]
 
 
-def test_a_resized_picture_is_tiled_at_the_size_of_the_network():
+@pytest.mark.parametrize("fit", ["resize", "double"])
+def test_a_scaled_picture_is_tiled_at_the_size_of_the_network(fit):
     images = Images((90, 120))
-    recipe = recipes.Recipe(depth=1, width=4, size=160, fit="resize", tile=96, precision="float32", block="plain")
+    recipe = recipes.Recipe(depth=1, width=4, size=160, fit=fit, tile=96, precision="float32", block="plain")
     network = network_of(recipe)
     ((_, tiled, _),) = predictor(network, recipe).pictures(images, [0], SYMMETRIES["none"])
     whole = predictor(network, replace(recipe, tile=0))

@@ -127,6 +127,7 @@ def test_a_number_out_of_range_is_refused_naming_the_option(name):
         ({"non_empty": 0.5}, "give a --crop"),
         ({"pseudo": "quick", "slices": 4}, "leave one of them out"),
         ({"fit": "resize", "size": 0}, "needs a --size"),
+        ({"fit": "double", "crop": 64}, "leave out --crop"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(fields, words):

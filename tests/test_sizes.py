@@ -91,6 +91,18 @@ def test_a_constant_picture_stays_constant_there_and_back(height, width, rows, c
     assert np.abs(back.astype(float) - value).max() <= exact
 
 
+@settings(deadline=None, max_examples=100)
+@given(side, side, added, added)
+def test_doubling_is_resizing_then_padding_and_is_undone(height, width, more_rows, more_columns):
+    original = picture(height, width, 2, seed=2)
+    twice, shape = resized(original, (2 * height, 2 * width)), (2 * height + more_rows, 2 * width + more_columns)
+    there = to_network(original, shape, "double")
+    assert np.array_equal(there, to_network(twice, shape, "pad"))
+    back = from_network(there, (height, width), "double")
+    # each pixel is the mean of the four it became, which lie between it and its neighbours
+    assert np.array_equal(back, resized(twice, (height, width)))
+
+
 def test_16_bits_are_not_squeezed_into_8():
     original = np.full((4, 4, 1), 65535, np.uint16)
     assert (resized(original, (7, 7)) == 65535).all()
@@ -116,6 +128,8 @@ def test_a_picture_that_has_the_size_already_is_not_touched(fit):
         ((520, 696, 256, "pad", 32), (544, 704)),
         ((360, 480, 0, "pad", 32), (384, 480)),
         ((7, 300, 128, "pad", 1), (128, 300)),
+        ((101, 101, 224, "double", 32), (224, 224)),
+        ((101, 101, 128, "double", 16), (208, 208)),
     ],
 )
 def test_known_network_shapes(arguments, shape):
@@ -128,13 +142,14 @@ def test_known_network_shapes(arguments, shape):
     st.integers(1, 2000),
     st.integers(1, 2000),
     st.integers(0, 1024),
-    st.sampled_from(["pad", "resize"]),
+    st.sampled_from(["pad", "resize", "double"]),
     st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
 )
 def test_a_network_shape_is_the_smallest_multiple_that_is_large_enough(height, width, size, fit, multiple):
     for found, length in zip(
         network_shape(height, width, size, fit, Frame(multiple).side), (height, width), strict=True
     ):
+        length *= 2 if fit == "double" else 1
         needed = size if size and fit == "resize" else max(size, length)
         assert found % multiple == 0
         assert needed <= found < needed + multiple

@@ -1,7 +1,8 @@
 """Pictures to the network's size and back.
 
 `pad` mirrors the picture at its borders (the pixel on the border is not repeated) and is undone exactly by cropping.
-`resize` averages areas when it shrinks and interpolates when it grows.
+`resize` averages areas when it shrinks and interpolates when it grows. `double` makes the picture twice as large, then
+pads.
 """
 
 from collections.abc import Callable
@@ -16,12 +17,13 @@ def network_shape(height: int, width: int, size: int, fit: str, side: Callable[[
     """The height and width the network answers for where a picture is height x width.
 
     Args:
-        size: the side asked for in pixels; 0 means the picture's own size. `pad` never cuts: a larger picture keeps
-            its size.
+        size: the side asked for in pixels; 0 means the picture's own size. `pad` and `double` never cut: a larger
+            picture keeps its size.
         side: the smallest side that a network answers for and is so long or longer (`Frame.side`).
     """
 
     def rounded(length):
+        length *= 2 if fit == "double" else 1
         return side(size if size and fit == "resize" else max(length, size))
 
     return rounded(height), rounded(width)
@@ -35,20 +37,24 @@ def margins(height: int, width: int, shape: tuple[int, int]) -> tuple[int, int, 
 
 def to_network(picture: np.ndarray, shape: tuple[int, int], fit: str, margin: int = 0) -> np.ndarray:
     """H x W x C of any dtype to `shape` x C of the same dtype, and mirrored `margin` pixels more on each side."""
-    if fit == "resize" and picture.shape[:2] != tuple(shape):
-        picture = resized(picture, shape)
+    picture = scaled(picture, shape, fit)
     top, _, left, _ = margins(*picture.shape[:2], shape)
     return mirrored(picture, -top - margin, -left - margin, shape[0] + 2 * margin, shape[1] + 2 * margin)
 
 
 def from_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
     """The inverse of `to_network`: h x w x C back to `shape` x C, the picture's own size."""
-    if picture.shape[:2] == tuple(shape):
-        return picture
-    if fit == "pad":
-        top, _, left, _ = margins(*shape, picture.shape[:2])
-        return picture[top : top + shape[0], left : left + shape[1]]
-    return resized(picture, shape)
+    if fit != "resize":
+        height, width = (2 * side for side in shape) if fit == "double" else shape
+        top, _, left, _ = margins(height, width, picture.shape[:2])
+        picture = picture[top : top + height, left : left + width]
+    return picture if picture.shape[:2] == tuple(shape) else resized(picture, shape)
+
+
+def scaled(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
+    """H x W x C at the scale on which the network sees it, before anything is mirrored around it."""
+    wanted = {"pad": picture.shape[:2], "double": tuple(2 * side for side in picture.shape[:2]), "resize": shape}[fit]
+    return picture if picture.shape[:2] == tuple(wanted) else resized(picture, wanted)
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from pipeline.imaging.flips import Flip
-from pipeline.imaging.sizes import from_network, margins, network_shape, resized, to_network
+from pipeline.imaging.sizes import from_network, margins, network_shape, scaled, to_network
 from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
 from pipeline.models.frame import Frame
 from pipeline.prepared import View
@@ -102,8 +102,7 @@ class Predictor:
         """
         picture, shape = images[row], self._shape(images, row)
         size, margin, channels = picture.shape[:2], self.frame.margin, self.model.output_shape[-1]
-        if self.recipe.fit == "resize":
-            picture = resized(picture, shape)
+        picture = scaled(picture, shape, self.recipe.fit)
         above, _, before, _ = margins(*picture.shape[:2], shape)
         tile = tuple(min(length, self._tile()) for length in shape)
 
