@@ -31,6 +31,7 @@ from pipeline.recipe import Recipe
 LARGE = ("resnet101", "efficientnetv2m", "densenet169", "convnextsmall")
 # the last layer at stride 16, from the papers' block tables
 AT_16 = {
+    "vgg16": ("block5_conv3", 512),
     "mobilenetv2": ("block_13_expand_relu", 576),
     "resnet50": ("conv4_block6_out", 1024),
     "efficientnetb0": ("block6a_expand_activation", 672),

@@ -70,9 +70,9 @@ def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, t
 def test_an_encoder_learns_from_a_file_of_weights_and_answers_without_it(demo_root, tmp_path):
     import keras
 
-    path = tmp_path / "mobilenet_v2_notop.weights.h5"
-    keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3)).save_weights(path)
-    options = ["--encoder", "mobilenetv2", "--weights", path, "--fit", "resize", "--run", "pretrained"]
+    path = tmp_path / "vgg16_notop.weights.h5"
+    keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3)).save_weights(path)
+    options = ["--encoder", "vgg16", "--weights", path, "--fit", "resize", "--run", "pretrained"]
     run("demo", "train", "--fold", "0", *TINY, "--epochs", "1", *options, root=demo_root)
     other = path.read_bytes()
     path.write_bytes(other + b" ")

@@ -13,6 +13,8 @@ TAKE_ENCODERS = ("unet", "deeplabv3plus")
 # name -> module and class of keras.applications. Xception is missing: it does not pad, so that no side of its features
 # is the image's by a whole number
 ENCODERS = {
+    "vgg16": ("vgg16", "VGG16"),
+    "vgg19": ("vgg19", "VGG19"),
     "resnet50": ("resnet", "ResNet50"),
     "resnet101": ("resnet", "ResNet101"),
     "resnet50v2": ("resnet_v2", "ResNet50V2"),
