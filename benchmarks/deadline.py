@@ -13,7 +13,6 @@ given to every training (`--epochs 1 --steps 2` for a rehearsal).
 import argparse
 import csv
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from pipeline import store
 from pipeline.__main__ import competition, parse
+from pipeline.recipe import seconds
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["recipe", "fold", "seconds", "score_at_half", "score_at_half_no_tta", "backend", "hardware"]
@@ -168,14 +168,6 @@ class Experiment:
 
     def say(self, line: str) -> None:
         print(f"{max(0, self.left() + RESERVE):5.0f} s left: {line}", flush=True)
-
-
-def seconds(text: str) -> float:
-    """`9m` or `540s` or `540`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"'{text}' is no time; write 9m or 540s")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def main(name: str | None = None, recipes: list[str] | None = None) -> None:

@@ -21,6 +21,7 @@ EXAMPLES = f"""examples:
   {PROGRAM} demo                              no account, no data, no GPU: draws its own data, runs every stage
   {PROGRAM} tgs --data ~/Downloads/tgs        every stage on Kaggle's files, zipped or unpacked
   {PROGRAM} tgs --recipe quick                without a GPU
+  {PROGRAM} tgs --budget 45m                  as many epochs as fit into this time
   {PROGRAM} tgs train --fold 2                one stage, one fold (--fold all trains on everything)
   {PROGRAM} tgs tune submit report            some stages of what is trained
   {PROGRAM} tgs --recipe quick --run mine --epochs 3
@@ -90,6 +91,8 @@ def run_stages(job, named: list[str]) -> None:
         stage("upload").refuse(job)
     done: set[str] = set()
     for name in STAGES:
+        # `train` may have found what a budget leaves open
+        job = job.settled()
         if name in named:
             _bring_up_to_date(job, stage(name).READS, done, may_train=False)
             _run(job, name, named=True)
@@ -256,12 +259,14 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     name = recipe_name or "default"
     if name not in chosen.recipes:
         raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
+    _refuse_both(overrides.get("budget", ""), overrides)
     if run and not recipe_name and (path := Store(root, chosen.name, run).recipe).exists():
         # of a run that is there only what is given must agree: the recipe is its own
         saved_name, saved = _saved(path)
         _refuse_other(run, saved, overrides)
         return run, saved_name, saved
     asked = recipes.resolve(chosen.recipes[name], overrides)
+    _refuse_both(asked.budget, overrides)
     catalogue.check(asked)
     run_name = run or recipes.run_name(name, asked, recipes.resolve(chosen.recipes[name], {}))
     if len(run_name.encode()) > 200:
@@ -274,8 +279,20 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
         raise UserError(
             f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME"
         )
-    _refuse_other(run_name, saved, recipes.to_json(asked))
+    _refuse_other(run_name, saved, _asked_of(saved, asked))
     return run_name, saved_name, saved
+
+
+def _refuse_both(budget: str, overrides: dict) -> None:
+    if budget and "epochs" in overrides:
+        raise UserError(f"--budget {budget} picks the epochs: leave out --epochs, or switch it off with --budget ''")
+
+
+def _asked_of(saved: Recipe, asked: Recipe) -> dict:
+    """The fields in which a saved recipe must agree: with a budget not the epochs, which were found as it was saved;
+    with just these epochs not the budget."""
+    left_out = "epochs" if asked.budget else "budget" if asked.epochs == saved.epochs else ""
+    return {field: value for field, value in recipes.to_json(asked).items() if field != left_out}
 
 
 def _saved(path: Path) -> tuple[str, Recipe]:

@@ -2,17 +2,19 @@
 
 import functools
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import fold_table
+from pipeline import recipe as recipes
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.fold_table import FoldTable
 from pipeline.prepared import Prepared
 from pipeline.raw_files import check_folder, holds_files
 from pipeline.recipe import Recipe
-from pipeline.store import Store
+from pipeline.store import Store, read_json
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Job:
         folds: the folds asked for with --fold (numbers or "all"); empty when the recipe decides.
         again: train again, and replace files made by hand.
         message: for the upload.
+        started: when the command began, in seconds of `time.monotonic`.
     """
 
     competition: Competition
@@ -35,6 +38,16 @@ class Job:
     folds: tuple = ()
     again: bool = False
     message: str = ""
+    started: float = field(default_factory=time.monotonic)
+
+    def settled(self) -> "Job":
+        """With the epochs that a --budget leaves open until the run's recipe is saved."""
+        path = self.store.recipe
+        if not self.recipe.budget or not path.exists():
+            return self
+        fields = {name: value for name, value in read_json(path).items() if name != "recipe"}
+        epochs = recipes.from_json(fields, str(path)).epochs
+        return self if epochs == self.recipe.epochs else replace(self, recipe=replace(self.recipe, epochs=epochs))
 
     def raw_folder(self) -> Path | None:
         """Where the raw files are: --data, data/<c>/raw, or Kaggle's own input folders; None when nowhere."""

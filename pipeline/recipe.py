@@ -43,6 +43,7 @@ class Recipe:
     slices: int = 1  # of a volume, seen and answered together (3-D)
 
     # learning
+    budget: str = ""  # time for the command (45m, 2h, 540s): picks the epochs of the folds it trains; blank is off
     epochs: int = 60  # how often every image is seen
     steps: int = 0  # batches an epoch; 0 is every image once, those of --pseudo too
     batch_size: int = 32  # images in a step
@@ -99,6 +100,8 @@ class Recipe:
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
+        if self.budget and not _DURATION.fullmatch(self.budget):
+            raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
         if self.fit == "resize" and not self.size:
             raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
         if self.fit == "double" and self.crop:
@@ -112,6 +115,9 @@ class Recipe:
         if self.non_empty and not self.crop:
             raise UserError("--non-empty is a share of the windows that --crop cuts; give a --crop")
 
+
+# not 0: a digit that is not follows
+_DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
 
 LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "ce", "ce+dice")
 
@@ -197,6 +203,14 @@ def explained() -> dict[str, str]:
 def option(field: str) -> str:
     """The command line's spelling of a field: `late_loss` -> `--late-loss`."""
     return "--" + field.replace("_", "-")
+
+
+def seconds(duration: str) -> float:
+    """`45m`, `2h` or `540s` in seconds. Raises ValueError for anything else."""
+    found = _DURATION.fullmatch(duration)
+    if not found:
+        raise ValueError(f"'{duration}' is no time; write 45m, 2h or 540s")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def resolve(named: dict, overrides: dict) -> Recipe:

@@ -32,7 +32,8 @@ def inputs_of(job: Job, fold) -> dict:
     return {
         "prepared": job.prepared.fingerprint("train"),
         "fold": job.fold_table.fingerprint(fold),
-        "recipe": recipes.to_json(replace(job.recipe, trained_folds=0)),
+        # the epochs say what a budget has come to
+        "recipe": recipes.to_json(replace(job.recipe, trained_folds=0, budget="")),
         "symmetry": job.competition.symmetry,
     }
 

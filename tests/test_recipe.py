@@ -58,12 +58,13 @@ def test_a_blank_field_that_was_not_blank_is_none_in_the_name():
     assert recipes.run_name("quick", Recipe(), named) == "quick-late-loss-none"
 
 
-# known by models/catalogue.py or by what is on the disk, not by the recipe
+# known by models/catalogue.py or by what is on the disk, not by the recipe; and a time
 ELSEWHERE = {
     "model": ["unet2015"],
     "encoder": ["resnet50"],
     "weights": ["imagenet", "/somewhere/resnet50_notop.h5"],
     "pseudo": ["quick"],
+    "budget": ["45m", "1.5h"],
 }
 
 

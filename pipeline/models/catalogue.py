@@ -57,5 +57,7 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} looks at single images: leave out --slices and --neighbours")
     if not is_network(recipe) and recipe.pseudo:
         raise UserError(f"--model {recipe.model} learns nothing from pseudo-labels: leave out --pseudo")
+    if not is_network(recipe) and recipe.budget:
+        raise UserError(f"--model {recipe.model} has no epochs that a --budget could pick: leave it out")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import recipe as recipes
@@ -25,10 +26,13 @@ def commands(job: Job) -> list[str]:
 
 
 def recipe_options(job: Job) -> list[str]:
-    """`--recipe R --field value …`: the fields that differ from the named recipe."""
+    """`--recipe R --field value …`: the fields that differ from the named recipe.
+
+    The epochs, not the budget that picked them: it would pick others elsewhere.
+    """
     named = recipes.resolve(job.competition.recipes.get(job.recipe_name, {}), {})
     words = ["--recipe", job.recipe_name]
-    for field, value in recipes.differences(job.recipe, named).items():
+    for field, value in recipes.differences(replace(job.recipe, budget=""), named).items():
         option = recipes.option(field)
         if isinstance(value, bool):
             words.append(option if value else option.replace("--", "--no-", 1))

@@ -5,6 +5,7 @@ With --pseudo RUN a fold also reads fold<k>/test.npy and test.csv of that run.
 A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch.
 """
 
+import math
 import shutil
 import time
 from dataclasses import replace
@@ -17,8 +18,8 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
 from pipeline.tasks import scoring
-from pipeline.training import backend, trainer
-from pipeline.training.plan import FoldPlan
+from pipeline.training import backend, budget, trainer
+from pipeline.training.plan import FoldPlan, steps_of
 
 READS = ("split",)
 
@@ -43,7 +44,8 @@ def run(job: Job, named: bool = False) -> None:
         if not len(job.fold_table.learnt(fold)):
             raise UserError(f"fold {fold} holds out every image: nothing is left to learn from; use --fold all")
     pseudo.check(job, [fold for fold in chosen if job.again or not job.store.model_file(fold)])
-    _save_recipe(job)
+    _save_recipe(job, chosen)
+    job = job.settled()
     for fold in chosen:
         _train(job, fold)
 
@@ -114,9 +116,44 @@ def _scores(job: Job, plan) -> list[str]:
     return [*lines, *([f"warning: {warning}"] if warning else [])]
 
 
-def _save_recipe(job: Job) -> None:
-    if not job.store.recipe.exists():
-        store.write_json(job.store.recipe, {"recipe": job.recipe_name, **recipes.to_json(job.recipe)})
+def _save_recipe(job: Job, chosen: list) -> None:
+    path, recipe = job.store.recipe, job.recipe
+    if recipe.budget and not path.exists():
+        if not chosen:
+            # nothing is learnt now: a later call finds the epochs
+            return
+        recipe = replace(recipe, epochs=_epochs(job, chosen))
+    # again, because measuring takes a while and another process may train another fold
+    if not path.exists():
+        store.write_json(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
+
+
+def _epochs(job: Job, chosen: list) -> int:
+    """As many as the budget allows for these folds. Raises UserError when it is too short for one."""
+    recipe, every = job.recipe, job.recipe.score_every
+    first, table, test = _plan(job, chosen[0]), job.fold_table, len(job.prepared.test)
+    pace = trainer.pace_of(first, job.prepared, job.competition, recipe)
+    # each fold learns as many of them
+    pseudo_labels = len(first.learnt) - len(table.learnt(chosen[0]))
+    work = [
+        budget.Work(steps_of(recipe, len(table.learnt(fold)) + pseudo_labels), len(table.held_out(fold)), test)
+        for fold in chosen
+    ]
+    spent, folds = time.monotonic() - job.started, _counted(len(work), "fold")
+    epochs = budget.epochs_within(budget.usable(recipes.seconds(recipe.budget)) - spent, work, pace, every)
+    if not epochs:
+        one = budget.estimated(1, work, pace, every)
+        enough = math.ceil(budget.needed(spent + one) / 6) / 10
+        raise UserError(
+            f"--budget {recipe.budget} is too short: one epoch of {folds}, with predictions, takes about {one:.0f} s, "
+            f"and {spent:.0f} s are over; give at least --budget {enough}m, or less to do"
+        )
+    job.say(f"budget {recipe.budget}: a step takes {pace.step:.3g} s, {folds} of {_counted(epochs, 'epoch')}")
+    return epochs
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' if count > 1 else ''}"
 
 
 def _warn_of_changed_code(job: Job, folder: Path) -> None:

@@ -16,6 +16,7 @@ from pipeline.models.frame import Frame
 from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe
 from pipeline.training.pixel_weights import PixelWeights
+from pipeline.training.plan import steps_of
 from pipeline.training.pseudo_labels import LearntLabels
 
 AHEAD = 8  # batches made before they are asked for
@@ -42,7 +43,7 @@ class Batches:
         self.shape, self.frame, self.recipe, self.seed = shape, frame, recipe, seed
         # how many of a window's pixels on each side the network only looks at
         self.margin = frame.margin
-        self.steps = recipe.steps or max(1, len(self.rows) // (recipe.batch_size * recipe.slices))
+        self.steps = steps_of(recipe, len(self.rows))
         self.coverage = self.labels.table["coverage"].to_numpy(float)
         self.filled = self.rows[self.coverage[self.rows] > 0]
         self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe) if recipe.border_weight else None

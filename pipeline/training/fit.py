@@ -14,7 +14,7 @@ import numpy as np
 from pipeline import models, store
 from pipeline.competition import Competition
 from pipeline.errors import UserError
-from pipeline.imaging.flips import IDENTITY, SYMMETRIES
+from pipeline.imaging.flips import IDENTITY, SYMMETRIES, Flip
 from pipeline.models.frame import Frame
 from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
@@ -62,6 +62,11 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network)
     return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe))
 
 
+def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
+    """What predictions are averaged over."""
+    return SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
+
+
 def environment(recipe: Recipe) -> dict:
     """What a fold begins with: versions, hardware, code, and the file of weights if there is one."""
     path = Path(recipe.weights)
@@ -74,22 +79,12 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
 
     Raises UserError when the recipe does not fit the competition.
     """
-    check_loss(recipe, competition)
-    view, frame = prepared.view(recipe.neighbours, recipe.slices), frame_for(recipe)
-    check_held_out(plan, view, prepared.table["id"])
-    fold_seed = (recipe.seed, plan.number + 1)
-    keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
-    network = network_for(recipe, competition, view.info)
-    window = network_window(prepared, recipe, frame, plan.learnt)
-    shape = training_shape(window, recipe)
-    labels = LearntLabels(prepared, plan.pseudo)
-    batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed, labels)
-    learner = _learner(network, recipe, competition, view.info, batches, window)
+    learner, batches = learner_for(plan, prepared, competition, recipe)
     first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
     if not first_epoch:
-        models.start(network, recipe)
+        models.start(learner.network, recipe)
     history = _read_history(plan.folder / "history.csv")[:first_epoch]
-    scorer = network_for(recipe, competition, view.info)
+    scorer = network_for(recipe, competition, batches.view.info)
     epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, history)
     name = "all" if plan.number < 0 else plan.number
     progress = Progress(f"fold {name}", recipe.epochs, first_epoch, batches.steps, history)
@@ -111,6 +106,22 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
         scorer.save_weights(part)
 
 
+def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> tuple:
+    """(Learner, Batches): what a fold begins to learn with, and from. Raises UserError as `train_fold`."""
+    check_loss(recipe, competition)
+    view, frame = prepared.view(recipe.neighbours, recipe.slices), frame_for(recipe)
+    check_held_out(plan, view, prepared.table["id"])
+    # layers are numbered from 0 again: what they are called decides how a compiler orders them, and so how sums round
+    keras.utils.clear_session(free_memory=False)
+    fold_seed = (recipe.seed, plan.number + 1)
+    keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
+    network = network_for(recipe, competition, view.info)
+    window = network_window(prepared, recipe, frame, plan.learnt)
+    shape, labels = training_shape(window, recipe), LearntLabels(prepared, plan.pseudo)
+    batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed, labels)
+    return _learner(network, recipe, competition, view.info, batches, window), batches
+
+
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
     """Writes the out-of-fold probabilities of the fold's weights: `valid.npy`, and without flips `valid_no_tta.npy`."""
     write_predictions(
@@ -124,7 +135,7 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
     network = network_for(recipe, competition, view.info)
     load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, view.info, network)
-    flips = SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
+    flips = flips_for(recipe, competition)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
         for row, plain, averaged in predictor.predict(view, rows, flips):
             writer.add(prepared.table["id"].iat[row], plain, averaged)

@@ -54,6 +54,11 @@ def training_shape(window: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
     return math.ceil(window[0] * (1 + recipe.scale)), math.ceil(window[1] * (1 + recipe.scale))
 
 
+def steps_of(recipe: Recipe, learnt: int) -> int:
+    """Batches of an epoch, where so many images are learnt from."""
+    return recipe.steps or max(1, learnt // (recipe.batch_size * recipe.slices))
+
+
 def check_loss(recipe: Recipe, competition: Competition) -> None:
     """Raises UserError when the recipe's loss is none for this kind of answer."""
     known = competition.task.losses
