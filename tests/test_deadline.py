@@ -34,7 +34,7 @@ def test_a_second_call_trains_only_what_the_first_did_not_finish(tmp_path):
     assert none.returncode == 1 and "deadline is over" in none.stderr and not list((tmp_path / "none").glob("*.tar.xz"))
     done = call(first, *classical)
     assert done.returncode == 0, done.stderr
-    assert [(row["recipe"], row["fold"]) for row in rows(first)] == [("smoke", "0"), ("smoke", "1")]
+    assert [(row["run"], row["fold"]) for row in rows(first)] == [("smoke", "0"), ("smoke", "1"), ("smoke", "all")]
     assert (first / "demo-smoke.csv").exists() and len(list(first.iterdir())) <= 8
     # as if the first call had been cut off after one fold
     names = unpacked(first / "smoke.tar.xz", tmp_path / "unpacked")
@@ -46,7 +46,7 @@ def test_a_second_call_trains_only_what_the_first_did_not_finish(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     assert "smoke fold 1" in resumed.stdout and "smoke fold 0" not in resumed.stdout
     assert (second / "demo-smoke.csv").read_bytes() == (first / "demo-smoke.csv").read_bytes()
-    assert [row["fold"] for row in rows(second)] == ["0", "1"]
+    assert [row["fold"] for row in rows(second)] == ["0", "1", "all"]
 
 
 def test_networks_that_are_too_large_for_an_archive_need_not_come_back(tmp_path):
@@ -54,7 +54,7 @@ def test_networks_that_are_too_large_for_an_archive_need_not_come_back(tmp_path)
     first, second = tmp_path / "first", tmp_path / "second"
     done = call(first, folds=1)
     assert done.returncode == 0, done.stderr
-    assert [(row["fold"], row["backend"]) for row in rows(first)] == [("0", "jax")]
+    assert [(row["fold"], row["backend"]) for row in rows(first)] == [("0", "jax"), ("all", "jax")]
     unpacked(first / "smoke.tar.xz", tmp_path / "unpacked")
     (tmp_path / "unpacked" / "smoke" / "fold0" / "model.weights.h5").unlink()
     with tarfile.open(first / "smoke.tar.xz", "w:xz") as archive:

@@ -1,0 +1,18 @@
+"""TGS on a GPU: the recipes, then what each part adds to `default` on its fold 0, then all folds of what gained most.
+
+KERAS_BACKEND=jax python -m benchmarks.tgs --data DIR --deadline 9m --out OUT [--resume EARLIER_OUT]
+"""
+
+from benchmarks.deadline import main
+
+# what two cores cannot tell apart, or cannot afford
+VARIANTS = [
+    "late_loss=bce+symmetric",
+    "fit=resize",
+    "fit=double,size=224",
+    "width=48",
+    "epochs=120",
+    "seed=1",
+]
+
+main("tgs", ["default"], VARIANTS)
