@@ -12,6 +12,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.recipe import Recipe
+from pipeline.run_recipe import absolute, in_words, resolve_run, with_absolute_weights
 
 STAGES = ("download", "prepare", "split", "train", "tune", "predict", "submit", "report", "upload")
 PACKAGE = Path(__file__).parent
@@ -28,6 +29,7 @@ EXAMPLES = f"""examples:
   {PROGRAM} tgs upload --message "first try"
   {PROGRAM} tgs check FILE.csv                is this a valid submission?
   {PROGRAM} tgs explore                       look at the data before any training
+  {PROGRAM} tgs ablate --recipe quick --fold 0 --fields width=24 late_loss=lovasz,late_share=0.5 seed=1
   {PROGRAM} new mine ~/data/mine              a competition file for your own images/ and masks/
   {PROGRAM} test                              the tests
 """
@@ -61,6 +63,8 @@ def run(arguments: list[str]) -> int:
         return 0
     options = parse(arguments)
     name, *words = options.words
+    if options.fields and words[:1] != ["ablate"]:
+        raise UserError(f"--fields is of the tool ablate: {PROGRAM} tgs ablate --recipe quick --fields width=24 seed=1")
     if name in tool_names() and name not in competition_names():
         _refuse_options(options)
         return tool(name).run(None, words)
@@ -191,11 +195,14 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
     group.add_argument("--message", metavar="TEXT", help="for the upload")
+    group.add_argument(
+        "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
+    )
     group = result.add_argument_group("recipe fields (changing one starts a new run)")
     meaning = recipes.explained()
     for field in fields(Recipe):
         option, default = recipes.option(field.name), field.default
-        text = f"{meaning[field.name]} (default: {_shown(default)})".replace("%", "%%")
+        text = f"{meaning[field.name]} (default: {in_words(default)})".replace("%", "%%")
         if isinstance(default, bool):
             group.add_argument(option, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
@@ -205,6 +212,8 @@ def parser() -> argparse.ArgumentParser:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser().parse_intermixed_args(arguments)
+    if not options.words and options.fields:
+        raise UserError("--fields takes all words after it; name the competition and the tool ablate before it")
     if not options.words:
         raise UserError(f"no competition named; known are: {', '.join(competition_names())}")
     if options.run is not None and (not options.run or set(options.run) & set("/\\\0") or options.run.startswith(".")):
@@ -225,100 +234,23 @@ def job_for(chosen, options: argparse.Namespace):
     from pipeline.job import Job
     from pipeline.store import Store
 
-    root = _folder(options.root or PACKAGE.parent)
+    root = absolute(options.root or PACKAGE.parent)
     overrides = {
         field.name: getattr(options, field.name) for field in fields(Recipe) if getattr(options, field.name) is not None
     }
-    if "weights" in overrides and "/" in overrides["weights"]:
-        # the same file wherever the next command is typed
-        overrides["weights"] = str(_folder(Path(overrides["weights"])))
+    overrides = with_absolute_weights(overrides)
     run_name, recipe_name, recipe = resolve_run(chosen, root, options.run, options.recipe, overrides)
     return Job(
         competition=chosen,
         recipe=recipe,
         recipe_name=recipe_name,
         store=Store(root, chosen.name, run_name),
-        data=_folder(options.data) if options.data else None,
+        data=absolute(options.data) if options.data else None,
         folds=tuple(options.fold or ()),
         again=options.again,
         message=options.message or "",
+        variants=tuple(options.fields or ()),
     )
-
-
-def _folder(path: Path) -> Path:
-    try:
-        return path.expanduser().resolve()
-    except (RuntimeError, OSError) as error:
-        raise UserError(f"{path} cannot be a folder: {error}") from error
-
-
-def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, overrides: dict):
-    """(run name, recipe name, recipe). Raises UserError when what is asked contradicts the saved run."""
-    from pipeline.store import Store
-
-    name = recipe_name or "default"
-    if name not in chosen.recipes:
-        raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
-    _refuse_both(overrides.get("budget", ""), overrides)
-    if run and not recipe_name and (path := Store(root, chosen.name, run).recipe).exists():
-        # of a run that is there only what is given must agree: the recipe is its own
-        saved_name, saved = _saved(path)
-        _refuse_other(run, saved, overrides)
-        return run, saved_name, saved
-    asked = recipes.resolve(chosen.recipes[name], overrides)
-    _refuse_both(asked.budget, overrides)
-    catalogue.check(asked)
-    run_name = run or recipes.run_name(name, asked, recipes.resolve(chosen.recipes[name], {}))
-    if len(run_name.encode()) > 200:
-        raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
-    path = Store(root, chosen.name, run_name).recipe
-    if not path.exists():
-        return run_name, name, asked
-    saved_name, saved = _saved(path)
-    if recipe_name and saved_name != recipe_name:
-        raise UserError(
-            f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME"
-        )
-    _refuse_other(run_name, saved, _asked_of(saved, asked))
-    return run_name, saved_name, saved
-
-
-def _refuse_both(budget: str, overrides: dict) -> None:
-    if budget and "epochs" in overrides:
-        raise UserError(f"--budget {budget} picks the epochs: leave out --epochs, or switch it off with --budget ''")
-
-
-def _asked_of(saved: Recipe, asked: Recipe) -> dict:
-    """The fields in which a saved recipe must agree: with a budget not the epochs, which were found as it was saved;
-    with just these epochs not the budget."""
-    left_out = "epochs" if asked.budget else "budget" if asked.epochs == saved.epochs else ""
-    return {field: value for field, value in recipes.to_json(asked).items() if field != left_out}
-
-
-def _saved(path: Path) -> tuple[str, Recipe]:
-    """The name and the fields of a run's recipe. Raises UserError where it asks for what there is not."""
-    from pipeline.store import read_json
-
-    content = read_json(path)
-    name = content.pop("recipe", "default")
-    saved = recipes.from_json(content, str(path))
-    catalogue.check(saved)
-    return name, saved
-
-
-def _refuse_other(run: str, saved: Recipe, given: dict) -> None:
-    """Raises UserError for the first of the given fields that is another in the saved recipe."""
-    for field, value in given.items():
-        was = getattr(saved, field)
-        if value != was:
-            raise UserError(
-                f"run '{run}' was made with {recipes.option(field)} {_shown(was)}, not {_shown(value)}; "
-                "give another --run NAME"
-            )
-
-
-def _shown(value) -> str:
-    return "''" if value == "" else str(value)
 
 
 def help_for(words: list[str]) -> str:

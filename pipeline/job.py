@@ -28,6 +28,7 @@ class Job:
         again: train again, and replace files made by hand.
         message: for the upload.
         started: when the command began, in seconds of `time.monotonic`.
+        variants: for ablate: the words after --fields.
     """
 
     competition: Competition
@@ -39,6 +40,7 @@ class Job:
     again: bool = False
     message: str = ""
     started: float = field(default_factory=time.monotonic)
+    variants: tuple[str, ...] = ()
 
     def settled(self) -> "Job":
         """With the epochs that a --budget leaves open until the run's recipe is saved."""

@@ -12,6 +12,7 @@ from pipeline import store, trained
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
 from pipeline.predictions import Predictions
+from pipeline.recipe import Recipe
 from pipeline.store import Store
 from pipeline.training import pseudo_labels
 from pipeline.training.pseudo_labels import PseudoLabels
@@ -19,10 +20,16 @@ from pipeline.training.pseudo_labels import PseudoLabels
 
 def check(job: Job, folds) -> None:
     """Raises UserError where one of these folds has nothing that it may learn from; before any of them is trained."""
-    if job.recipe.pseudo and folds:
+    learning = [fold for fold in folds if job.again or not job.store.model_file(fold)]
+    if job.recipe.pseudo and learning:
         _refuse_run(job)
-        for fold in folds:
+        for fold in learning:
             _predictions(job, fold)
+
+
+def count(recipe: Recipe, test: int) -> int:
+    """How many of so many test images a fold learns."""
+    return pseudo_labels.count(test, recipe.pseudo_share) if recipe.pseudo else 0
 
 
 def of_fold(job: Job, fold) -> tuple[PseudoLabels, str]:

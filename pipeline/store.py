@@ -80,6 +80,11 @@ class Store:
         return self.run_folder / "report.html"
 
     @property
+    def ablation(self) -> Path:
+        """What variants of this run gain, one row each; the picture of it stands beside it."""
+        return self.run_folder / "ablation.csv"
+
+    @property
     def submission(self) -> Path:
         return self.root / "submissions" / f"{self.competition}-{self.run}.csv"
 

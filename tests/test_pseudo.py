@@ -108,7 +108,7 @@ def two_runs(tmp_path, **changes):
 
 def test_what_is_chosen_is_learnt_like_any_other_image(tmp_path, capsys):
     job, first = two_runs(tmp_path, pseudo_share=0.6, batch_size=4)
-    plan = train._plan(job, 0)
+    plan = train.whole_plan(job, 0)
     assert "fold 0 also learns 4 of 6 test images from run 'first' (confidence 0." in capsys.readouterr().out
     assert plan.inputs["pseudo"] == store.fingerprint(first.store.fold(0) / "test.npy")
     assert set(plan.learnt) == {*job.fold_table.learnt(0), *plan.pseudo.rows} and len(plan.pseudo.rows) == 4
@@ -132,7 +132,7 @@ def test_what_is_chosen_is_learnt_like_any_other_image(tmp_path, capsys):
 
 def test_windows_that_must_hold_something_are_cut_from_pseudo_labels_too(tmp_path):
     job, _ = two_runs(tmp_path, pseudo_share=1.0)
-    plan = train._plan(job, 0)
+    plan = train.whole_plan(job, 0)
     recipe = replace(job.recipe, size=0, crop=8, non_empty=1.0, batch_size=6)
     labels, frame = LearntLabels(job.prepared, plan.pseudo), Frame(multiple=1)
     rows = plan.pseudo.rows
@@ -143,22 +143,22 @@ def test_windows_that_must_hold_something_are_cut_from_pseudo_labels_too(tmp_pat
 
 def test_without_pseudo_a_fold_is_what_it_was(tmp_path):
     _, first = two_runs(tmp_path)
-    plan = train._plan(first, 0)
+    plan = train.whole_plan(first, 0)
     assert plan.pseudo is None and plan.inputs == trained.inputs_of(first, 0) and "pseudo" not in plan.inputs
 
 
 def test_a_fold_that_has_learnt_stays_what_it_is_when_the_other_run_changes_or_goes(tmp_path):
     job, first = two_runs(tmp_path)
     weights = job.store.fold(0) / "model.weights.h5"
-    inputs = train._plan(job, 0).inputs
+    inputs = train.whole_plan(job, 0).inputs
     with store.recorded(weights, inputs) as part:
         part.write_bytes(b"weights")
     answer(first, 0, "test", first.prepared.test, TRUTH[::-1], {}, keep_plain=False)
     assert store.fingerprint(first.store.fold(0) / "test.npy") != inputs["pseudo"]
-    assert train._plan(job, 0).inputs == inputs
+    assert train.whole_plan(job, 0).inputs == inputs
     shutil.rmtree(first.store.run_folder)
     trained.check(job)
-    assert train._plan(job, 0).inputs == inputs
+    assert train.whole_plan(job, 0).inputs == inputs
     with pytest.raises(UserError, match="no such run"):
         train.run(replace(job, folds=(0,), again=True))
     assert weights.read_bytes() == b"weights"
@@ -238,18 +238,18 @@ def test_what_is_right_is_not_refused_and_all_learns_from_all(tmp_path):
         pseudo.check(job, ["all"])
     answer(first, "all", "test", first.prepared.test, TRUTH, {"test": job.prepared.fingerprint("test")})
     pseudo.check(job, ["all"])
-    assert len(train._plan(job, "all").learnt) == 18 + 3
+    assert len(train.whole_plan(job, "all").learnt) == 18 + 3
 
 
 def test_predictions_brought_by_hand_are_learnt_from_and_that_is_said(tmp_path, capsys):
     job, first = two_runs(tmp_path)
-    train._plan(job, 0)
+    train.whole_plan(job, 0)
     assert "yours" not in capsys.readouterr().out
     store.record_path(first.store.fold(0) / "test.npy").unlink()
-    train._plan(job, 0)
+    train.whole_plan(job, 0)
     assert "fold0/test.npy is yours" in capsys.readouterr().out
     without_records(first)
-    train._plan(job, 0)
+    train.whole_plan(job, 0)
     assert "fold0/test.npy is yours" in capsys.readouterr().out
 
 

@@ -1,5 +1,7 @@
 """What networks and encoders there are, and what cannot be asked of them. Knows their names without loading Keras."""
 
+from pathlib import Path
+
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, option
 
@@ -61,3 +63,9 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} has no epochs that a --budget could pick: leave it out")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")
+
+
+def check_weights_file(encoder: str, path: Path) -> None:
+    """Raises UserError where the file that an encoder is to begin with is not there."""
+    if not path.is_file():
+        raise UserError(f"--weights {path} is no file; give one with weights of {encoder}, or imagenet, or none")

@@ -11,6 +11,7 @@ import keras
 from keras import layers, ops
 
 from pipeline.errors import UserError
+from pipeline.models import catalogue
 from pipeline.models.catalogue import ENCODERS
 from pipeline.recipe import Recipe
 
@@ -72,8 +73,7 @@ def _fetched(encoder: str) -> keras.Model:
 
 def _read(encoder: str, path: Path) -> keras.Model:
     """The network with the weights of a file."""
-    if not path.is_file():
-        raise UserError(f"--weights {path} is no file; give one with weights of {encoder}, or imagenet, or none")
+    catalogue.check_weights_file(encoder, path)
     if path.suffix not in (".h5", ".keras"):
         raise UserError(f"--weights {path} does not end in .h5 or .keras; save {encoder} with Keras to one of them")
     application = _application(encoder, side=_SIDE)

@@ -40,23 +40,52 @@ def run(job: Job, named: bool = False) -> None:
         for fold in [fold for fold in chosen if fold in finished]:
             job.say(f"fold {fold} is trained already (--again trains it again)")
         chosen = [fold for fold in chosen if fold not in finished]
-    for fold in chosen:
-        if not len(job.fold_table.learnt(fold)):
-            raise UserError(f"fold {fold} holds out every image: nothing is left to learn from; use --fold all")
-    pseudo.check(job, [fold for fold in chosen if job.again or not job.store.model_file(fold)])
-    _save_recipe(job, chosen)
+    plans = [plan_of(job, fold) for fold in chosen]
+    pseudo.check(job, chosen)
+    _save_recipe(job, plans)
     job = job.settled()
     for fold in chosen:
         _train(job, fold)
 
 
+def check(job: Job) -> None:
+    """Raises UserError where `run` would, as far as that can be told without Keras."""
+    trained.check(job, leaving_out=job.fold_numbers() if job.again else ())
+    folds = unfinished(job)
+    for fold in folds:
+        trainer.check(plan_of(job, fold), job.prepared, job.competition, job.recipe)
+    pseudo.check(job, folds)
+
+
+def unfinished(job: Job) -> list:
+    """The folds that `run` would train."""
+    finished = () if job.again else trained.folds(job)
+    return [fold for fold in job.fold_numbers() if fold not in finished]
+
+
+def plan_of(job: Job, fold) -> FoldPlan:
+    """Without pseudo-labels (see `whole_plan`). Raises UserError where nothing is left to learn from."""
+    table = job.fold_table
+    if not len(table.learnt(fold)):
+        raise UserError(f"fold {fold} holds out every image: nothing is left to learn from; use --fold all")
+    return FoldPlan(
+        number=-1 if fold == "all" else fold,
+        learnt=table.learnt(fold),
+        held_out=table.held_out(fold),
+        inputs=trained.inputs_of(job, fold),
+        folder=job.store.fold(fold),
+    )
+
+
 def _train(job: Job, fold) -> None:
     started = time.monotonic()
+    # a fold is what it is when it is trained alone, and twenty of them need no more memory than one
+    trainer.release()
     learner = trainer.of(job.recipe)
     folder = job.store.fold(fold)
     if job.again:
         shutil.rmtree(folder, ignore_errors=True)
-    plan = _plan(job, fold)
+    plan = whole_plan(job, fold)
     _warn_of_changed_code(job, folder)
     arguments = plan, job.prepared, job.competition, job.recipe
     if not job.store.model_file(fold):
@@ -72,15 +101,9 @@ def _train(job: Job, fold) -> None:
     job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes")
 
 
-def _plan(job: Job, fold) -> FoldPlan:
-    table, model = job.fold_table, job.store.model_file(fold)
-    plan = FoldPlan(
-        number=-1 if fold == "all" else fold,
-        learnt=table.learnt(fold),
-        held_out=table.held_out(fold),
-        inputs=trained.inputs_of(job, fold),
-        folder=job.store.fold(fold),
-    )
+def whole_plan(job: Job, fold) -> FoldPlan:
+    """With the pseudo-labels that the recipe asks for, chosen now; said in a line."""
+    plan, model = plan_of(job, fold), job.store.model_file(fold)
     if not job.recipe.pseudo:
         return plan
     if model:
@@ -116,29 +139,25 @@ def _scores(job: Job, plan) -> list[str]:
     return [*lines, *([f"warning: {warning}"] if warning else [])]
 
 
-def _save_recipe(job: Job, chosen: list) -> None:
+def _save_recipe(job: Job, plans: list[FoldPlan]) -> None:
     path, recipe = job.store.recipe, job.recipe
     if recipe.budget and not path.exists():
-        if not chosen:
+        if not plans:
             # nothing is learnt now: a later call finds the epochs
             return
-        recipe = replace(recipe, epochs=_epochs(job, chosen))
+        recipe = replace(recipe, epochs=_epochs(job, plans))
     # again, because measuring takes a while and another process may train another fold
     if not path.exists():
         store.write_json(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
 
 
-def _epochs(job: Job, chosen: list) -> int:
+def _epochs(job: Job, plans: list[FoldPlan]) -> int:
     """As many as the budget allows for these folds. Raises UserError when it is too short for one."""
     recipe, every = job.recipe, job.recipe.score_every
-    first, table, test = _plan(job, chosen[0]), job.fold_table, len(job.prepared.test)
-    pace = trainer.pace_of(first, job.prepared, job.competition, recipe)
-    # each fold learns as many of them
-    pseudo_labels = len(first.learnt) - len(table.learnt(chosen[0]))
-    work = [
-        budget.Work(steps_of(recipe, len(table.learnt(fold)) + pseudo_labels), len(table.held_out(fold)), test)
-        for fold in chosen
-    ]
+    pace = trainer.pace_of(plans[0], job.prepared, job.competition, recipe)
+    test = len(job.prepared.test)
+    more = pseudo.count(recipe, test)
+    work = [budget.Work(steps_of(recipe, len(plan.learnt) + more), len(plan.held_out), test) for plan in plans]
     spent, folds = time.monotonic() - job.started, _counted(len(work), "fold")
     epochs = budget.epochs_within(budget.usable(recipes.seconds(recipe.budget)) - spent, work, pace, every)
     if not epochs:

@@ -62,6 +62,26 @@ def _quiet_start():
             os.close(kept)
 
 
+def release() -> None:
+    """Frees the memory of networks that are no longer used: their compiled steps and Keras's own record of them."""
+    import keras
+
+    _forget_gradients()
+    keras.utils.clear_session(free_memory=True)
+
+
+def _forget_gradients() -> None:
+    """Takes the gradients of compiled steps out of TensorFlow's registry, where there is one.
+
+    Keras's optimizer enters one for each training, and it keeps the whole step with its variables: TensorFlow does not
+    let go of it (https://github.com/tensorflow/tensorflow/issues/97697). What was entered by name at import stays.
+    """
+    registry = getattr(sys.modules.get("tensorflow.python.framework.ops"), "gradient_registry", None)
+    entries = getattr(registry, "_registry", {})
+    for name in [name for name in entries if name.startswith("CustomGradient-")]:
+        del entries[name]
+
+
 def environment() -> dict:
     """What a fold was trained with: versions, hardware, and the code that made it."""
     from importlib import metadata

@@ -111,8 +111,6 @@ def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, re
     check_loss(recipe, competition)
     view, frame = prepared.view(recipe.neighbours, recipe.slices), frame_for(recipe)
     check_held_out(plan, view, prepared.table["id"])
-    # layers are numbered from 0 again: what they are called decides how a compiler orders them, and so how sums round
-    keras.utils.clear_session(free_memory=False)
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
     network = network_for(recipe, competition, view.info)

@@ -54,11 +54,15 @@ def choose(predictions: Predictions, task: Task, rows: np.ndarray, share: float)
         return confidence(predictions[place], labels, task), task.coverage(labels)
 
     found = np.array(list(in_order(judged, range(len(predictions)), "pseudo-labels"))).reshape(-1, 2)
-    count = math.floor(share * len(found) + 0.5)
-    chosen = np.sort(np.argsort(-found[:, 0], kind="stable")[:count])
+    chosen = np.sort(np.argsort(-found[:, 0], kind="stable")[: count(len(found), share)])
     places = {int(rows[place]): int(place) for place in chosen}
-    lowest = float(found[chosen, 0].min()) if count else 1.0
+    lowest = float(found[chosen, 0].min()) if len(chosen) else 1.0
     return PseudoLabels(predictions, task, places, found[chosen, 1], lowest)
+
+
+def count(total: int, share: float) -> int:
+    """How many of so many images are chosen."""
+    return math.floor(share * total + 0.5)
 
 
 def confidence(probabilities: np.ndarray, labels: np.ndarray, task: Task) -> float:

@@ -1,12 +1,17 @@
 """Who trains a fold and predicts with it: for networks Keras, for what needs none a module that does not load it."""
 
+import sys
+from pathlib import Path
+
+import numpy as np
+
 from pipeline.competition import Competition
 from pipeline.models import catalogue
 from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
 from pipeline.training import backend
 from pipeline.training.budget import Pace
-from pipeline.training.plan import FoldPlan
+from pipeline.training.plan import FoldPlan, check_held_out, check_loss
 
 
 def of(recipe: Recipe):
@@ -33,3 +38,24 @@ def pace_of(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe
     from pipeline.training import pace
 
     return pace.measured(plan, prepared, competition, recipe)
+
+
+def check(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
+    """Raises UserError where a fold cannot be trained, as far as that can be told without Keras."""
+    if not catalogue.is_network(recipe):
+        competition.task.of_one(np.zeros((8, 8), np.uint8))
+        return
+    check_loss(recipe, competition)
+    check_held_out(plan, prepared.view(recipe.neighbours, recipe.slices), prepared.table["id"])
+    if recipe.weights not in ("none", "imagenet"):
+        catalogue.check_weights_file(recipe.encoder, Path(recipe.weights))
+
+
+def release() -> None:
+    """Lets go of what Keras keeps of networks that nobody needs any more; where it was never loaded, nothing.
+
+    Without it a fold that is trained after others differs in its last digits from the same fold trained by itself
+    (seen with TensorFlow), because Keras goes on counting layers and keeps compiled steps.
+    """
+    if "keras" in sys.modules:
+        backend.release()
