@@ -146,7 +146,7 @@ class Experiment:
             shutil.copy(self.folder(base) / ABLATION, self.out / ABLATION)
             self.pack(VARIANTS, [row["run"] for row in self.compared() if row["run"] != base])
             row = self.compared()[-1]
-            self.say(f"{variant}: {float(row['gain']):+.4f} ± {float(row['gain_error']):.4f}, {row['verdict']}")
+            self.say(f"{variant}: {row['gain'] or '?'} ± {row['gain_error'] or '?'}, {row['verdict']}")
         gained = [row for row in self.compared() if row["verdict"] == "gains"]
         return max(gained, key=lambda row: float(row["gain"]))["run"] if gained else None
 

@@ -47,6 +47,16 @@ def test_a_second_call_trains_only_what_the_first_did_not_finish(tmp_path):
     assert "smoke fold 1" in resumed.stdout and "smoke fold 0" not in resumed.stdout
     assert (second / "demo-smoke.csv").read_bytes() == (first / "demo-smoke.csv").read_bytes()
     assert [row["fold"] for row in rows(second)] == ["0", "1", "all"]
+    # when the recipes are finished, the variants' turn comes
+    third = call(tmp_path / "third", *classical, "--resume", str(second), "--variant", "seed=1", "--variant", "seed=2")
+    assert third.returncode == 0, third.stderr
+    assert "smoke fold" not in third.stdout and len(list((tmp_path / "third").iterdir())) <= 8
+    with (tmp_path / "third" / "ablation.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    # nothing is left to chance in this model
+    assert [(row["variant"], float(row["gain"] or 0)) for row in table] == [("base", 0), ("seed=1", 0), ("seed=2", 0)]
+    names = unpacked(tmp_path / "third" / "variants.tar.xz", tmp_path / "variants")
+    assert {name.split("/")[0] for name in names} == {"smoke-seed-1", "smoke-seed-2"}
 
 
 def test_networks_that_are_too_large_for_an_archive_need_not_come_back(tmp_path):
