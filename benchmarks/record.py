@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 
 from pipeline import store
-from pipeline.__main__ import competition, resolve_run
+from pipeline.__main__ import competition
 from pipeline.job import Job
 from pipeline.reporting import facts, reproduce
 from pipeline.reporting.submitted import labels_of_rows
+from pipeline.run_recipe import resolve_run
 from pipeline.store import Store
 
 HERE = Path(__file__).parent
