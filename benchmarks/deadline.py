@@ -2,17 +2,17 @@
 
     python -m benchmarks.deadline isbi2012 --data DIR --deadline 9m --out OUT --recipe unet2015 --recipe default
     python -m benchmarks.deadline isbi2012 --data DIR --deadline 9m --out OUT2 --resume OUT --recipe …    (goes on)
-    python -m benchmarks.deadline tgs --data DIR --deadline 9m --out OUT --recipe default --variant attention=on
+    python -m benchmarks.deadline tgs --data DIR --deadline 9m --out OUT --recipe default --variant width=48
 
 Order: every fold of each recipe; then the variants of the first recipe on its fold 0, compared with it image by image
-(`ablate`); then the other folds of the variant that gained most, if one gained more than a standard error.
+(`ablate`); then the other folds of the variant that gained most, if one gained more than a standard error and more than
+another seed (a variant `seed=…`) did. That one is chosen by its fold 0: only its other folds are an honest score.
 
 What is finished is in OUT whenever the command ends or is killed, in few files: `results.csv` (a row per fold, and one
-per finished recipe), `ablation.csv`, `log.txt`, and for each recipe `<recipe>.tar.xz` with its finished folds
-(predictions, history, records; weights are left out where they are large, and what would make an archive larger than
-16 MiB) and, when every fold is there, `<competition>-<recipe>.csv`, its submission; `variants.tar.xz` holds the
-variants. `--resume` takes an earlier OUT, so that several short calls make one experiment. Options of the pipeline that
-are not known here are given to every training (`--epochs 1 --steps 2` for a rehearsal).
+per finished recipe), `ablation.csv`, `log.txt`, archives of the finished folds (see `benchmarks.archive`) and, when
+every fold is there, `<competition>-<recipe>.csv`, the submission. `--resume` takes an earlier OUT, so that several
+short calls make one experiment. Options of the pipeline that are not known here are given to every training (`--epochs
+1 --steps 2` for a rehearsal).
 """
 
 import argparse
@@ -21,23 +21,20 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import recipe, store
+from benchmarks import archive
+from pipeline import recipe, run_recipe, store, variants
 from pipeline.__main__ import competition, parse
+from pipeline.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["run", "fold", "seconds", "score_at_half", "score_at_half_no_tta", "out_of_fold", "cross_fitted"]
 COLUMNS += ["standard_error", "n", "backend", "hardware"]
 RESERVE = 20  # seconds kept for packing and for the last stages
-LARGE = 6 << 20  # bytes: weights of more are left out of the archive
-LARGEST = 15 << 20  # bytes of an archive
-# what is left out of an archive that would be larger, first the first
-DISPENSABLE = ("valid_no_tta.npy", "test.npy", "model.weights.h5")
 ALL = "all"
 TABLE, ABLATION, VARIANTS = "results.csv", "ablation.csv", "variants"
 
@@ -64,6 +61,7 @@ class Experiment:
         return self.ends - time.monotonic() - RESERVE
 
     def run(self) -> None:
+        self.check()
         if self.pipeline("split", *self.named(self.recipes[0]), limit=self.left()) is None:
             raise SystemExit("the deadline is over before the data is prepared")
         for name in self.recipes:
@@ -72,6 +70,22 @@ class Experiment:
             winner = self.compare()
             if winner:
                 self.run_folds(winner, ["--run", winner], range(self.folds(self.recipes[0])))
+
+    def check(self) -> None:
+        """Ends the command where a recipe or variant cannot be, before anything is trained."""
+        try:
+            chosen = competition(self.competition)
+            for name in reversed(self.recipes):
+                given = vars(parse([self.competition, *self.options]))
+                fields = {key: given[key] for key in recipe.to_json(recipe.Recipe()) if given[key] is not None}
+                base = run_recipe.resolve_run(chosen, self.root, None, name, fields)[2]
+            variants.parse(tuple(self.variants), base)
+            if self.variants and base.budget:
+                raise UserError(
+                    "--budget picks other epochs for each variant: give --epochs, or leave out the variants"
+                )
+        except UserError as error:
+            raise SystemExit(f"error: {error}") from error
 
     def named(self, name: str) -> list[str]:
         """The options of a recipe's run."""
@@ -91,11 +105,13 @@ class Experiment:
         if self.left() <= max(self.known_seconds(run), 0):
             return False
         started = time.monotonic()
-        printed = self.pipeline("train", "predict", "--fold", str(fold), *options, limit=self.left())
+        # of a variant that an earlier call trained, weights that were too large did not come along
+        again = ["--again"] if self.has_answers(run, fold) and not self.has_weights(run, fold) else []
+        printed = self.pipeline("train", "predict", "--fold", str(fold), *again, *options, limit=self.left())
         if printed is None:
             return False
         self.note(run, fold, time.monotonic() - started, printed)
-        self.pack(run, [run])
+        archive.add_fold(self.out, run, self.folder(run) / f"fold{fold}")
         return True
 
     def known_seconds(self, run: str) -> float:
@@ -111,8 +127,8 @@ class Experiment:
         shutil.copy(self.root / "submissions" / name, self.out / name)
         found = store.read_json(self.folder(run) / "thresholds.json")
         error = found["standard_error"] or 0
-        seconds = sum(float(self.rows[run, str(fold)]["seconds"]) for fold in range(count))
-        first = self.rows[run, "0"]
+        rows = [self.rows[run, str(fold)] for fold in range(count) if (run, str(fold)) in self.rows]
+        seconds, first = sum(float(row["seconds"]) for row in rows), rows[0]
         self.rows[run, ALL] = {name: first[name] for name in ("backend", "hardware")} | {
             "run": run,
             "fold": ALL,
@@ -124,7 +140,7 @@ class Experiment:
             "n": str(found["n"]),
         }
         self.write_table()
-        self.pack(run, [run])
+        archive.conclude(self.out, run, self.folder(run))
         self.say(f"{run}: {found['metric']}, cross-fitted {found['cross_fitted']} ± {error:.4f}, n {found['n']}")
         for name in found["by_fold"][0].get("also", {}):
             values = [entry["also"][name] for entry in found["by_fold"]]
@@ -132,22 +148,33 @@ class Experiment:
 
     def compare(self) -> str | None:
         """The variants on fold 0, one more each time; the run that gained most, or None where none gained."""
-        base, done = self.recipes[0], []
-        for variant in self.variants:
-            # what is known of a network of another size is only that it may take as long
-            if self.left() <= self.known_seconds(base):
+        base, known = self.recipes[0], {row["variant"] for row in self.compared()}
+        done = [variant for variant in self.variants if variant in known]
+        for variant in [variant for variant in self.variants if variant not in known]:
+            # what is known of the base is the least that a larger one needs
+            if self.left() <= self.known_seconds(base) or not self.add_variant(base, done, variant):
                 self.say(f"no time for {variant}")
-                break
-            words = ["ablate", "--fold", "0", *self.named(base), "--fields", *done, variant]
-            if self.pipeline(*words, limit=self.left()) is None:
-                self.say(f"no time for {variant}")
-                break
+                continue
             done.append(variant)
-            shutil.copy(self.folder(base) / ABLATION, self.out / ABLATION)
-            self.pack(VARIANTS, [row["run"] for row in self.compared() if row["run"] != base])
-            row = self.compared()[-1]
-            self.say(f"{variant}: {row['gain'] or '?'} ± {row['gain_error'] or '?'}, {row['verdict']}")
-        gained = [row for row in self.compared() if row["verdict"] == "gains"]
+        return self.winner()
+
+    def add_variant(self, base: str, done: list[str], variant: str) -> bool:
+        """Trains a variant and writes the table with it; False where the time is too short."""
+        words = ["ablate", "--fold", "0", *self.named(base), "--fields", *done, variant]
+        if self.pipeline(*words, limit=self.left()) is None:
+            return False
+        shutil.copy(self.folder(base) / ABLATION, self.out / ABLATION)
+        row = self.compared()[-1]
+        archive.add_fold(self.out, VARIANTS, self.folder(row["run"]) / "fold0")
+        self.say(f"{variant}: {row['gain'] or '?'} ± {row['gain_error'] or '?'}, {row['verdict']}")
+        return True
+
+    def winner(self) -> str | None:
+        """The run that gained most, more than its standard error and than chance: what other seeds gained."""
+        rows = self.compared()[1:]
+        seeds = [abs(float(row["gain"])) for row in rows if row["variant"].startswith("seed=") and row["gain"]]
+        gained = [row for row in rows if row["verdict"] == "gains" and not row["variant"].startswith("seed=")]
+        gained = [row for row in gained if float(row["gain"]) > max(seeds, default=0.0)]
         return max(gained, key=lambda row: float(row["gain"]))["run"] if gained else None
 
     def compared(self) -> list[dict]:
@@ -168,6 +195,10 @@ class Experiment:
 
     def has_answers(self, run: str, fold: int) -> bool:
         return (self.folder(run) / f"fold{fold}" / "valid.npy").exists()
+
+    def has_weights(self, run: str, fold: int) -> bool:
+        folder = self.folder(run) / f"fold{fold}"
+        return any(folder.glob("model.*"))
 
     def finished(self, run: str, fold: int) -> bool:
         test = self.folder(run) / f"fold{fold}" / "test.npy"
@@ -216,39 +247,28 @@ class Experiment:
         rows = [[row.get(name, "") for name in COLUMNS] for row in self.rows.values()]
         store.write_rows(self.out / TABLE, COLUMNS, rows)
 
-    def pack(self, name: str, runs: list[str]) -> None:
-        """The archive of these runs, complete before it gets its name, and small enough."""
-        part = self.out / f"{name}.part"
-        for count in range(len(DISPENSABLE) + 1):
-            self.write_archive(part, runs, DISPENSABLE[:count])
-            if part.stat().st_size <= LARGEST:
-                break
-        part.rename(self.out / f"{name}.tar.xz")
-
-    def write_archive(self, part: Path, runs: list[str], without: tuple[str, ...]) -> None:
-        with tarfile.open(part, "w:xz", preset=3) as archive:
-            for run in runs:
-                for path in sorted(self.folder(run).rglob("*")):
-                    large = path.suffix in (".h5", ".npz") and path.stat().st_size > LARGE
-                    unfinished = path.parent != self.folder(run) and not (path.parent / "valid.npy").exists()
-                    if path.is_file() and not large and not unfinished and path.name not in without:
-                        archive.add(path, path.relative_to(self.root / "runs" / self.competition))
-
     def resume(self, earlier: Path) -> None:
         """Takes what an earlier call left. What is not trained any more still belongs to the result."""
         if (earlier / TABLE).exists():
             with (earlier / TABLE).open(newline="", encoding="utf-8") as file:
                 self.rows = {(row["run"], row["fold"]): row for row in csv.DictReader(file)}
             self.write_table()
-        for path in sorted([*earlier.glob("*.tar.xz"), *earlier.glob("*.csv")]):
+        for path in sorted([*earlier.glob(f"*{archive.ENDING}"), *earlier.glob("*.csv")]):
             if path.name != TABLE:
                 shutil.copy(path, self.out / path.name)
-        for path in sorted(earlier.glob("*.tar.xz")):
-            with tarfile.open(path) as archive:
-                archive.extractall(self.root / "runs" / self.competition, filter="data")
+        for path in sorted(earlier.glob(f"*{archive.ENDING}")):
+            archive.unpack(path, self.root / "runs" / self.competition)
 
     def say(self, line: str) -> None:
         print(f"{max(0, self.left() + RESERVE):5.0f} s left: {line}", flush=True)
+
+
+def duration(text: str) -> float:
+    """`9m` or `540s` in seconds."""
+    try:
+        return recipe.seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def main(name: str | None = None, recipes: list[str] | None = None, variants: list[str] | None = None) -> None:
@@ -257,9 +277,7 @@ def main(name: str | None = None, recipes: list[str] | None = None, variants: li
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     if name is None:
         parser.add_argument("competition")
-    parser.add_argument(
-        "--deadline", type=recipe.seconds, required=True, help="9m, 540s: when this command must have ended"
-    )
+    parser.add_argument("--deadline", type=duration, required=True, help="9m, 540s: when this command must have ended")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="raw files")
     parser.add_argument("--recipe", action="append", help="repeatable, in order of importance")

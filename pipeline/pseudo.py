@@ -39,8 +39,8 @@ def of_fold(job: Job, fold) -> tuple[PseudoLabels, str]:
     chosen = pseudo_labels.choose(found, job.competition.task, job.prepared.test, job.recipe.pseudo_share)
     if not is_ours and fold != "all":
         job.say(
-            f"warning: {job.store.shown(found.path)} is yours: whether what made it has never seen the images that "
-            f"fold {fold} holds out, only you know"
+            f"warning: {job.store.shown(found.path)}, or the weights that made it, are yours: whether these have never "
+            f"seen the images that fold {fold} holds out, only you know"
         )
     job.say(
         f"fold {fold} also learns {len(chosen.rows)} of {len(found)} test images from run '{job.recipe.pseudo}' "
@@ -82,7 +82,7 @@ def _predictions(job: Job, fold) -> tuple[Predictions, bool]:
 def _refuse_other_folds(job: Job, source: Store, fold) -> bool:
     """Raises UserError unless the other fold held out what this one does. Returns whether records say so; without any
     (brought by hand) the index of its out-of-fold predictions must."""
-    wanted, is_known = trained.inputs_of(job, fold), False
+    wanted, records = trained.inputs_of(job, fold), []
     for path in filter(None, (source.model_file(fold), source.fold(fold) / trained.DONE)):
         record = store.read_record(path)
         other = trained.other_data(record["inputs"], wanted) if record else []
@@ -91,7 +91,9 @@ def _refuse_other_folds(job: Job, source: Store, fold) -> bool:
                 f"{source.shown(path)} was made from {' and '.join(other)} than this run, so its predictions may know "
                 f"what fold {fold} holds out; train both runs on the same data and --folds, or name another --pseudo"
             )
-        is_known = is_known or record is not None
+        records.append(record)
+    # the weights answered the test images; what else lies there says nothing about them
+    is_known = records[0] is not None
     if not is_known and fold != "all":
         table = job.prepared.table.iloc[job.fold_table.held_out(fold)]
         held_out = Predictions(source.fold(fold), "valid", job.competition.task.outputs)

@@ -153,6 +153,22 @@ def write_json(path: Path, content) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
+def write_json_once(path: Path, content) -> None:
+    """Of several processes that write this file the first one decides what is in it; none ever sees half of it."""
+    own = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")
+    write_json(own, content)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # a file system without links
+        if not path.exists():
+            own.replace(path)
+    finally:
+        own.unlink(missing_ok=True)
+
+
 def read_json(path: Path):
     """The content of a json file. Raises UserError when it is not json."""
     try:

@@ -60,6 +60,8 @@ def _parsed(part: str, word: str) -> tuple[str, object]:
     kinds = {field.name: type(field.default) for field in fields(Recipe)}
     if name not in kinds:
         raise UserError(f"--fields {word}: '{spelt}' is no recipe field; ./run.sh --help lists them")
+    if name == "budget":
+        raise UserError(f"--fields {word}: a budget picks other epochs for each variant: give epochs=N")
     if name in OF_FOLDS:
         raise UserError(
             f"--fields {word}: with other {name} other images are held out, and nothing can be compared; give "

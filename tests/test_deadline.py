@@ -1,12 +1,19 @@
 """Folds under a deadline: archives that are complete, and a later call that goes on."""
 
+import ast
 import csv
 import subprocess
 import sys
-import tarfile
+import time
 
 import pytest
 from runs import ROOT, TINY, environment
+
+from benchmarks import archive
+from benchmarks.deadline import Experiment
+from pipeline import recipe as recipes
+from pipeline import variants
+from pipeline.__main__ import competition
 
 pytestmark = pytest.mark.slow
 
@@ -22,54 +29,85 @@ def rows(out):
         return list(csv.DictReader(file))
 
 
-def unpacked(archive_path, folder):
-    with tarfile.open(archive_path) as archive:
-        archive.extractall(folder, filter="data")
-        return archive.getnames()
+def unpacked(path, folder):
+    archive.unpack(path, folder)
+    return {found.relative_to(folder).as_posix() for found in folder.rglob("*") if found.is_file()}
+
+
+def cut_off_after_one_fold(out, folds, *more):
+    """What a call leaves that is killed when fold 0 is finished."""
+    out.mkdir()
+    root = out.with_name(f"{out.name}-root")
+    options = ["--trained-folds", str(folds), *TINY, *more]
+    experiment = Experiment("demo", ["smoke"], [], None, out, root, time.monotonic() + 3000, options)
+    experiment.pipeline("split", *experiment.named("smoke"), limit=600)
+    assert experiment.train("smoke", experiment.named("smoke"), 0)
+    assert [(row["run"], row["fold"]) for row in rows(out)] == [("smoke", "0")]
 
 
 def test_a_second_call_trains_only_what_the_first_did_not_finish(tmp_path):
     first, second, classical = tmp_path / "first", tmp_path / "second", ["--model", "classical"]
     none = call(tmp_path / "none", *classical, deadline="20.5s")
     assert none.returncode == 1 and "deadline is over" in none.stderr and not list((tmp_path / "none").glob("*.tar.xz"))
-    done = call(first, *classical)
-    assert done.returncode == 0, done.stderr
-    assert [(row["run"], row["fold"]) for row in rows(first)] == [("smoke", "0"), ("smoke", "1"), ("smoke", "all")]
-    assert (first / "demo-smoke.csv").exists() and len(list(first.iterdir())) <= 8
-    # as if the first call had been cut off after one fold
-    names = unpacked(first / "smoke.tar.xz", tmp_path / "unpacked")
-    assert "smoke/fold1/valid.npy" in names and "smoke/thresholds.json" in names
-    with tarfile.open(first / "smoke.tar.xz", "w:xz") as archive:
-        for name in ("smoke/recipe.json", "smoke/fold0"):
-            archive.add(tmp_path / "unpacked" / name, name)
-    resumed = call(second, *classical, "--resume", str(first))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "smoke fold 1" in resumed.stdout and "smoke fold 0" not in resumed.stdout
-    assert (second / "demo-smoke.csv").read_bytes() == (first / "demo-smoke.csv").read_bytes()
-    assert [row["fold"] for row in rows(second)] == ["0", "1", "all"]
+    cut_off_after_one_fold(first, 2, *classical)
     # when the recipes are finished, the variants' turn comes
-    third = call(tmp_path / "third", *classical, "--resume", str(second), "--variant", "seed=1", "--variant", "seed=2")
-    assert third.returncode == 0, third.stderr
-    assert "smoke fold" not in third.stdout and len(list((tmp_path / "third").iterdir())) <= 8
-    with (tmp_path / "third" / "ablation.csv").open(newline="") as file:
+    done = call(second, *classical, "--resume", str(first), "--variant", "seed=1")
+    assert done.returncode == 0, done.stderr
+    assert "smoke fold 1" in done.stdout and "smoke fold 0" not in done.stdout
+    assert [(row["run"], row["fold"]) for row in rows(second)] == [("smoke", "0"), ("smoke", "1"), ("smoke", "all")]
+    assert (second / "demo-smoke.csv").exists() and len(list(second.iterdir())) <= 8
+    names = unpacked(second / "smoke.tar.xz", tmp_path / "unpacked")
+    assert {"smoke/fold0/valid.npy", "smoke/fold1/valid.npy", "smoke/thresholds.json"} <= names
+    with (second / "ablation.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     # nothing is left to chance in this model
-    assert [(row["variant"], float(row["gain"] or 0)) for row in table] == [("base", 0), ("seed=1", 0), ("seed=2", 0)]
-    names = unpacked(tmp_path / "third" / "variants.tar.xz", tmp_path / "variants")
-    assert {name.split("/")[0] for name in names} == {"smoke-seed-1", "smoke-seed-2"}
+    assert [(row["variant"], float(row["gain"] or 0)) for row in table] == [("base", 0), ("seed=1", 0)]
+    assert "smoke-seed-1/fold0/valid.npy" in unpacked(second / "variants.tar.xz", tmp_path / "variants")
 
 
-def test_networks_that_are_too_large_for_an_archive_need_not_come_back(tmp_path):
+def test_networks_that_are_too_large_for_an_archive_need_not_come_back(tmp_path, monkeypatch):
     pytest.importorskip("jax")
+    monkeypatch.setattr(archive, "LARGE", 0)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
     first, second = tmp_path / "first", tmp_path / "second"
-    done = call(first, folds=1)
-    assert done.returncode == 0, done.stderr
-    assert [(row["fold"], row["backend"]) for row in rows(first)] == [("0", "jax"), ("all", "jax")]
-    unpacked(first / "smoke.tar.xz", tmp_path / "unpacked")
-    (tmp_path / "unpacked" / "smoke" / "fold0" / "model.weights.h5").unlink()
-    with tarfile.open(first / "smoke.tar.xz", "w:xz") as archive:
-        for name in ("smoke/recipe.json", "smoke/fold0"):
-            archive.add(tmp_path / "unpacked" / name, name)
+    cut_off_after_one_fold(first, 1)
+    names = unpacked(first / "smoke.tar.xz", tmp_path / "unpacked")
+    assert "smoke/fold0/valid.npy" in names and "smoke/fold0/model.weights.h5" not in names
     resumed = call(second, "--resume", str(first), folds=1)
     assert resumed.returncode == 0 and "smoke fold 0:" not in resumed.stdout, resumed.stderr
-    assert (second / "demo-smoke.csv").read_bytes() == (first / "demo-smoke.csv").read_bytes()
+    assert [(row["fold"], row["backend"]) for row in rows(second)] == [("0", "jax"), ("all", "jax")]
+    assert (second / "demo-smoke.csv").exists()
+
+
+def test_variants_that_cannot_be_are_refused_before_anything_is_trained(tmp_path):
+    for words in (["--variant", "attention=on"], ["--variant", "seed=0"], ["--loss", "hinge"]):
+        refused = call(tmp_path / "out", *words)
+        assert refused.returncode == 1 and refused.stderr.startswith("error: "), refused.stderr
+
+
+def test_the_variants_of_tgs_are_some(monkeypatch):
+    source = (ROOT / "benchmarks" / "tgs" / "__main__.py").read_text(encoding="utf-8")
+    words = ast.literal_eval(source[source.index("VARIANTS = ") + 11 : source.index("\n]") + 2])
+    tgs = competition("tgs")
+    found = variants.parse(tuple(words), recipes.resolve(tgs.recipes["default"], {}))
+    assert len(found) == len(words) >= 3
+
+
+def table(*rows):
+    return [dict(zip(("variant", "run", "gain", "verdict"), row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (table(("base", "b", "", ""), ("width=48", "w", "0.01", "gains"), ("fit=resize", "f", "0.02", "gains")), "f"),
+        # another seed gained as much: chance
+        (table(("base", "b", "", ""), ("seed=1", "s", "-0.015", "loses"), ("width=48", "w", "0.01", "gains")), None),
+        (table(("base", "b", "", ""), ("seed=1", "s", "0.03", "gains")), None),
+        (table(("base", "b", "", ""), ("width=48", "w", "", "unknown")), None),
+        ([], None),
+    ],
+)
+def test_the_winner_gained_more_than_chance(tmp_path, monkeypatch, found, wanted):
+    monkeypatch.setattr(Experiment, "compared", lambda self: found)
+    assert Experiment("demo", ["smoke"], [], None, tmp_path, tmp_path, 0, []).winner() == wanted

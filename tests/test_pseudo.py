@@ -3,8 +3,6 @@
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from report_runs import SIDE, answer, answer_test, competition, hold_out, job_of, square
-from runs import ROOT, TINY, environment, run
+from runs import TINY, run
 
 from pipeline import pseudo, store, trained
 from pipeline.errors import UserError
@@ -247,10 +245,20 @@ def test_predictions_brought_by_hand_are_learnt_from_and_that_is_said(tmp_path, 
     assert "yours" not in capsys.readouterr().out
     store.record_path(first.store.fold(0) / "test.npy").unlink()
     train.whole_plan(job, 0)
-    assert "fold0/test.npy is yours" in capsys.readouterr().out
+    assert "fold0/test.npy, or the weights that made it, are yours" in capsys.readouterr().out
     without_records(first)
     train.whole_plan(job, 0)
-    assert "fold0/test.npy is yours" in capsys.readouterr().out
+    assert "are yours" in capsys.readouterr().out
+
+
+def test_weights_brought_by_hand_are_not_vouched_for_by_what_lies_beside_them(tmp_path, capsys):
+    job, first = two_runs(tmp_path)
+    folder = first.store.fold(0)
+    assert store.read_record(folder / "valid.npy")
+    (folder / "model.weights.h5").write_bytes(b"of a network that has learnt everything")
+    answer_test(first, 0, TRUTH)
+    train.whole_plan(job, 0)
+    assert "are yours" in capsys.readouterr().out
 
 
 def test_a_run_cannot_learn_from_itself_nor_where_there_is_no_test_part(tmp_path):
@@ -290,6 +298,9 @@ def test_half_a_training_does_not_go_on_with_other_predictions(tmp_path):
     path, inputs = tmp_path / "checkpoint.npz", {"prepared": "p", "recipe": {"pseudo": "first"}, "pseudo": "then"}
     checkpoint.save(path, learner(), 3, inputs)
     assert checkpoint.load(path, learner(), inputs) == 3
+    # what has its default now need not have been there then
+    assert checkpoint.load(path, learner(), {**inputs, "recipe": {"pseudo": "first", "tta": True}}) == 3
+    assert checkpoint.load(path, learner(), {**inputs, "recipe": {"pseudo": "first", "tta": False}}) == 0
     assert checkpoint.load(path, learner(), {**inputs, "prepared": "q"}) == 0
     with pytest.raises(UserError, match="--again"):
         checkpoint.load(path, learner(), {**inputs, "pseudo": "now"})
@@ -297,24 +308,16 @@ def test_half_a_training_does_not_go_on_with_other_predictions(tmp_path):
 
 # learns enough in a few steps for its answers to say what it has seen
 QUICKLY = [*TINY, "--fit", "resize", "--ema", "0", "--learning-rate", "0.02", "--steps", "6", "--no-tta"]
-# one process for all that is done in a root, because loading a backend takes longer than learning; the same in both
-# roots, because in a process that has trained before sums are rounded otherwise
-LEAK = """
-import shutil
-import sys
-from pathlib import Path
-from pipeline.__main__ import main
-root, *options = sys.argv[1:]
-def go(*words):
-    status = main(["demo", *words, *options, "--root", root])
-    assert not status, (words, status)
-go("train", "predict", "--fold", "0", "--fold", "1", "--run", "first")
-go("train", "--fold", "0", "--run", "honest", "--pseudo", "first")
-folds = Path(root) / "runs" / "demo" / "first"
-# what fold 1 answers, which has learnt the labels that fold 0 holds out
-shutil.copyfile(folds / "fold1" / "test.npy", folds / "fold0" / "test.npy")
-go("train", "--fold", "0", "--run", "leaking", "--pseudo", "first")
-"""
+
+
+def learn(root) -> str:
+    """Trains the run `first` in two folds, and with its pseudo-labels `honest` and `leaking`; what was printed."""
+    out = run("demo", "train", "predict", "--fold", "0", "--fold", "1", "--run", "first", *QUICKLY, root=root)
+    out += run("demo", "train", "--fold", "0", "--run", "honest", "--pseudo", "first", *QUICKLY, root=root)
+    folds = root / "runs" / "demo" / "first"
+    # what fold 1 answers, which has learnt the labels that fold 0 holds out
+    shutil.copyfile(folds / "fold1" / "test.npy", folds / "fold0" / "test.npy")
+    return out + run("demo", "train", "--fold", "0", "--run", "leaking", "--pseudo", "first", *QUICKLY, root=root)
 
 
 def invert_masks(root, ids) -> None:
@@ -339,16 +342,6 @@ def weights_of(root, name) -> dict[str, bytes]:
     return found
 
 
-def together(commands) -> list[str]:
-    """What commands print that run at the same time."""
-    how = {"cwd": ROOT, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    processes = [subprocess.Popen(command, **how) for command in commands]
-    found = [process.communicate(timeout=600)[0] for process in processes]
-    for process, out in zip(processes, found, strict=True):
-        assert process.returncode == 0, out[-2000:]
-    return found
-
-
 @pytest.mark.slow
 def test_no_label_that_fold_0_holds_out_reaches_it(demo_root, tmp_path):
     if importlib.util.find_spec("keras") is None:
@@ -360,8 +353,8 @@ def test_no_label_that_fold_0_holds_out_reaches_it(demo_root, tmp_path):
     shutil.copytree(demo_root, other)
     invert_masks(other, [line.split(",")[0] for line in folds.read_text().splitlines() if line.endswith(",0")])
     roots = demo_root, other
-    for out in together([sys.executable, "-c", LEAK, str(root), *QUICKLY] for root in roots):
-        assert out.count("fold 0 also learns 80 of 160 test images from run 'first'") == 2
+    for root in roots:
+        assert learn(root).count("fold 0 also learns 80 of 160 test images from run 'first'") == 2
     infos = [json.loads((r / "data" / "demo" / "prepared" / "prepared.json").read_text()) for r in roots]
     assert infos[0]["class_pixels"] != infos[1]["class_pixels"] and infos[0]["mean"] == infos[1]["mean"]
     assert folds.read_text() == (other / "folds" / "demo-3.csv").read_text()

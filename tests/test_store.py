@@ -313,3 +313,18 @@ def test_folds_holding_counts_only_folders_with_every_file(tmp_path):
     assert files.folds_holding("a") == [0, 2, 3, 10, "all"]
     assert files.folds_holding("c") == []
     assert store.Store(tmp_path, "tgs", "other").folds_holding("a") == []
+
+
+def test_the_first_of_several_processes_decides(tmp_path):
+    path = tmp_path / "runs" / "recipe.json"
+    store.write_json_once(path, {"epochs": 3})
+    store.write_json_once(path, {"epochs": 4})
+    assert store.read_json(path) == {"epochs": 3} and [file.name for file in path.parent.iterdir()] == ["recipe.json"]
+
+
+def test_the_first_decides_also_where_there_are_no_links(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", none)
+    test_the_first_of_several_processes_decides(tmp_path)

@@ -33,16 +33,11 @@ def is_current(job: Job) -> bool:
 
 
 def run(job: Job, named: bool = False) -> None:
-    chosen = job.fold_numbers()
-    trained.check(job, leaving_out=chosen if job.again else ())
-    if not job.again:
-        finished = trained.folds(job)
-        for fold in [fold for fold in chosen if fold in finished]:
-            job.say(f"fold {fold} is trained already (--again trains it again)")
-        chosen = [fold for fold in chosen if fold not in finished]
-    plans = [plan_of(job, fold) for fold in chosen]
-    pseudo.check(job, chosen)
-    _save_recipe(job, plans)
+    check(job)
+    chosen = unfinished(job)
+    for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
+        job.say(f"fold {fold} is trained already (--again trains it again)")
+    _save_recipe(job, chosen)
     job = job.settled()
     for fold in chosen:
         _train(job, fold)
@@ -82,10 +77,10 @@ def _train(job: Job, fold) -> None:
     # a fold is what it is when it is trained alone, and twenty of them need no more memory than one
     trainer.release()
     learner = trainer.of(job.recipe)
-    folder = job.store.fold(fold)
+    plan = whole_plan(job, fold)
+    folder = plan.folder
     if job.again:
         shutil.rmtree(folder, ignore_errors=True)
-    plan = whole_plan(job, fold)
     _warn_of_changed_code(job, folder)
     arguments = plan, job.prepared, job.competition, job.recipe
     if not job.store.model_file(fold):
@@ -103,7 +98,8 @@ def _train(job: Job, fold) -> None:
 
 def whole_plan(job: Job, fold) -> FoldPlan:
     """With the pseudo-labels that the recipe asks for, chosen now; said in a line."""
-    plan, model = plan_of(job, fold), job.store.model_file(fold)
+    plan = plan_of(job, fold)
+    model = None if job.again else job.store.model_file(fold)
     if not job.recipe.pseudo:
         return plan
     if model:
@@ -139,16 +135,20 @@ def _scores(job: Job, plan) -> list[str]:
     return [*lines, *([f"warning: {warning}"] if warning else [])]
 
 
-def _save_recipe(job: Job, plans: list[FoldPlan]) -> None:
+def _save_recipe(job: Job, chosen: list) -> None:
+    """The recipe as it is from now on; with a budget, with the epochs that it allows for these folds."""
     path, recipe = job.store.recipe, job.recipe
-    if recipe.budget and not path.exists():
-        if not plans:
+    if path.exists():
+        if recipe.budget and chosen:
+            job.say(f"budget {recipe.budget}: {_counted(recipe.epochs, 'epoch')} a fold, as found when the run began")
+        return
+    if recipe.budget:
+        if not chosen:
             # nothing is learnt now: a later call finds the epochs
             return
-        recipe = replace(recipe, epochs=_epochs(job, plans))
-    # again, because measuring takes a while and another process may train another fold
-    if not path.exists():
-        store.write_json(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
+        recipe = replace(recipe, epochs=_epochs(job, [plan_of(job, fold) for fold in chosen]))
+    # measuring takes a while, and another process may have begun with another fold: the first one decides
+    store.write_json_once(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
 
 
 def _epochs(job: Job, plans: list[FoldPlan]) -> int:

@@ -37,8 +37,8 @@ def run(job: Job | None, words: list[str]) -> int:
     """
     if job is None or words or not job.variants:
         raise UserError(f"ablate wants a competition and --fields with what each variant changes: {EXAMPLE}")
-    if job.recipe.budget:
-        raise UserError("--budget picks other epochs for each variant, and they could not be compared: give --epochs")
+    if job.recipe.budget and not job.store.recipe.exists():
+        raise UserError("--budget would pick other epochs for each variant: give --epochs, or train the base first")
     if "all" in job.folds:
         raise UserError("--fold all holds nothing out, and nothing can be compared; name folds by number")
     jobs = {ablation.BASE: job, **_jobs(job)}
@@ -52,7 +52,8 @@ def run(job: Job | None, words: list[str]) -> int:
     for number, (label, one) in enumerate(jobs.items(), 1):
         job.say(f"{number} of {len(jobs)}, {label}: run {one.store.run}")
         outcomes.append(_named(label, _outcome, one, label))
-        ablation.write(job.store.ablation, outcomes)
+        if len(outcomes) > 1:
+            ablation.write(job.store.ablation, outcomes)
     for line in [*ablation.lines(outcomes), _written(job)]:
         job.say(line)
     return 0
@@ -61,12 +62,18 @@ def run(job: Job | None, words: list[str]) -> int:
 def _jobs(job: Job) -> dict[str, Job]:
     """Label -> the job of each variant. Raises UserError where one cannot be, or two would be the same run."""
     found: dict[str, Job] = {}
-    for variant in variants.parse(job.variants, job.recipe):
+    # of a budget its epochs, which are found
+    for variant in variants.parse(job.variants, replace(job.recipe, budget="")):
         name, recipe = _named(variant.label, _resolved, job, variant.recipe)
         taken = {ablation.BASE: job, **found}
         same = [label for label, other in taken.items() if other.store.run == name]
         if same:
             raise UserError(f"--fields {variant.label} would be run '{name}', as {same[0]} is; leave one of them out")
+        if job.again and recipe.pseudo in (job.store.run, *(other.store.run for other in found.values())):
+            raise UserError(
+                f"--fields {variant.label} learns from run '{recipe.pseudo}', which --again is about to train again; "
+                "leave out --again, or train that run before"
+            )
         found[variant.label] = replace(job, recipe=recipe, store=replace(job.store, run=name))
     return found
 

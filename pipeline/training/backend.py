@@ -13,6 +13,7 @@ from pipeline import store
 from pipeline.errors import UserError
 
 BACKENDS = ("tensorflow", "jax", "torch")
+MEASURING = ("budget", "pace", "trainer")  # files of training/ that do not change what is learnt
 
 
 def choose() -> None:
@@ -118,7 +119,7 @@ def code_fingerprints() -> dict[str, str]:
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).glob("*.py")]
     files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
-    files = sorted([*files, package / "prepared.py"])
+    files = sorted([*(path for path in files if path.stem not in MEASURING), package / "prepared.py"])
     return {
         path.relative_to(package.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

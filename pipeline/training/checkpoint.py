@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.recipe import Recipe, to_json
 from pipeline.store import atomic
 
 
@@ -40,6 +41,9 @@ def load(path: Path, learner, inputs: dict) -> int:
     variables = _variables(learner)
     same_build = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
     wanted = json.loads(json.dumps(inputs))
+    for content in (made_from, wanted):
+        # a field that did not exist then has its default now
+        content["recipe"] = {**to_json(Recipe()), **content.get("recipe", {})}
     if made_from != wanted and made_from == {**wanted, "pseudo": made_from.get("pseudo")}:
         raise UserError(
             f"{path} has learnt from other predictions of the run that --pseudo names than are there now; bring those "

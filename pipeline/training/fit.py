@@ -80,7 +80,10 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     Raises UserError when the recipe does not fit the competition.
     """
     learner, batches = learner_for(plan, prepared, competition, recipe)
-    first_epoch = checkpoint.load(plan.folder / "checkpoint.npz", learner, plan.inputs)
+    path = plan.folder / "checkpoint.npz"
+    first_epoch = checkpoint.load(path, learner, plan.inputs)
+    if path.exists() and not first_epoch:
+        print(f"{path} is of other data, another recipe or another network: the fold begins anew", flush=True)
     if not first_epoch:
         models.start(learner.network, recipe)
     history = _read_history(plan.folder / "history.csv")[:first_epoch]
