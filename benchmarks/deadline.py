@@ -166,7 +166,8 @@ class Experiment:
         shutil.copy(self.folder(base) / ABLATION, self.out / ABLATION)
         row = self.compared()[-1]
         archive.add_fold(self.out, VARIANTS, self.folder(row["run"]) / "fold0")
-        self.say(f"{variant}: {row['gain'] or '?'} ± {row['gain_error'] or '?'}, {row['verdict']}")
+        gain, error = (f"{float(row[name]):.4f}" if row[name] else "?" for name in ("gain", "gain_error"))
+        self.say(f"{variant}: {gain} ± {error}, {row['verdict']}")
         return True
 
     def winner(self) -> str | None:
