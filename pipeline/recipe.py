@@ -31,13 +31,6 @@ class Recipe:
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)
     decoder: str = "transposed2"  # transposed2 | transposed3 | upsampling
-    attention: bool = False  # each block's values weighed by place and channel (scSE)
-    centre: str = ""  # what is added at the bottom of the U: dilated | pyramid; blank is nothing
-    hypercolumn: bool = False  # the head sees every level of the way up
-    deep_supervision: float = 0.0  # weight of the loss of the coarser levels' own answers
-    presence: float = 0.0  # weight of the loss of a head that says whether there is anything
-    stochastic_depth: float = 0.0  # share of residual branches left out of a step
-    cycles: int = 1  # how often the learning rate falls and starts again; the last three ends are averaged
     dropout: float = 0.0  # share of channels dropped at the bottom of the U
 
     # sizes
@@ -126,8 +119,7 @@ class Recipe:
 # not 0: a digit that is not follows
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
 
-LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "symmetric", "bce+symmetric", "focal", "focal+dice")
-LOSSES += ("ce", "ce+dice")
+LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "ce", "ce+dice")
 
 _CHOICES = {
     "block": ("residual", "plain"),

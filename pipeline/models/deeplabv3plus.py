@@ -10,8 +10,7 @@ from keras import layers, ops
 
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
-from pipeline.models.layers import Bilinear
-from pipeline.models.unet import activated, block, contracted, convolution
+from pipeline.models.unet import Bilinear, activated, block, contracted, convolution
 from pipeline.recipe import Recipe
 
 # pixels between the taps of the pyramid's convolutions, at stride 16

@@ -6,12 +6,11 @@ U-Net: Ronneberger, Fischer, Brox 2015 (arXiv:1505.04597). Residual blocks: He e
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from pipeline.models import encoders, parts
+from pipeline.models import encoders
 from pipeline.models.frame import Frame
 from pipeline.models.initial import HeNormal
-from pipeline.models.layers import Bilinear
 from pipeline.recipe import Recipe
 
 
@@ -37,37 +36,15 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
     x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(x, recipe)
-    if recipe.centre:
-        from pipeline.models.deeplabv3plus import pyramid
-
-        x = parts.dilated(x) if recipe.centre == "dilated" else pyramid(x, recipe)
-    bottom = x
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
-    features = expanded(x, skips, recipe)
-    x = features[-1]
-    if recipe.hypercolumn:
-        x = block(parts.gathered(features, recipe.width), recipe.width, recipe)
-    # logits in float32 under every precision: differences of large exponents decide the loss
-    answer = layers.Conv2D(outputs, 1, dtype="float32")(x)
-    more = {}
-    if recipe.deep_supervision:
-        more["deep"] = parts.deep_heads(features, outputs)
-    if recipe.presence:
-        more["presence"] = parts.presence_head(bottom, outputs)
-    return keras.Model(image, {"logits": answer, **more} if more else answer, name="unet")
-
-
-def expanded(x, skips: list, recipe: Recipe) -> list:
-    """The way up: features at strides 2^(depth - 1), … 2, 1."""
-    features = []
     for step in reversed(range(len(skips))):
         x = doubled(x, recipe.width << step, recipe)
         if skips[step] is not None:
             x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
-        features.append(x)
-    return features
+    # logits in float32 under every precision: differences of large exponents decide the loss
+    return keras.Model(image, layers.Conv2D(outputs, 1, dtype="float32")(x), name="unet")
 
 
 def start(network: keras.Model, recipe: Recipe) -> None:
@@ -103,11 +80,6 @@ def block(x, filters: int, recipe: Recipe, rate: int = 1):
     small network. Its last convolution starts at zero instead, so that a deep stack starts as the identity
     (De and Smith 2020, arXiv:2002.10444).
     """
-    x = bare_block(x, filters, recipe, rate)
-    return parts.attended(x) if recipe.attention else x
-
-
-def bare_block(x, filters: int, recipe: Recipe, rate: int = 1):
     # a normalisation takes a bias away again
     bias = recipe.normalization == "none"
     if recipe.block == "plain":
@@ -116,8 +88,6 @@ def bare_block(x, filters: int, recipe: Recipe, rate: int = 1):
     shortcut = x if x.shape[-1] == filters else convolution(x, filters, kernel=1)
     x = activated(convolution(x, filters, bias=bias, rate=rate), recipe)
     x = convolution(x, filters, start="zeros", rate=rate)
-    if recipe.stochastic_depth:
-        x = parts.surviving(x, recipe.stochastic_depth)
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
@@ -151,3 +121,25 @@ def doubled(x, filters: int, recipe: Recipe):
         return convolution(Bilinear()(x), filters)
     kernel = 2 if recipe.decoder == "transposed2" else 3
     return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer=HeNormal())(x)
+
+
+class Bilinear(layers.Layer):
+    """Twice the height and width by linear interpolation, as `UpSampling2D` does it where sizes are known.
+
+    (Of pictures of several sizes TensorFlow traces a network for unknown ones, where that layer cannot be called.)
+    """
+
+    def call(self, x):
+        for axis in (1, 2):
+            first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+            rest, start = (x[:, 1:], x[:, :-1]) if axis == 1 else (x[:, :, 1:], x[:, :, :-1])
+            before, after = ops.concatenate([first, start], axis=axis), ops.concatenate([rest, last], axis=axis)
+            pairs = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+            height, width = ops.shape(x)[1:3]
+            shape = (2 * height, width) if axis == 1 else (height, 2 * width)
+            x = ops.reshape(pairs, (-1, *shape, x.shape[-1]))
+        return x
+
+    def compute_output_shape(self, shape):
+        batch, height, width, channels = shape
+        return batch, height and 2 * height, width and 2 * width, channels

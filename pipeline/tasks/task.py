@@ -34,7 +34,7 @@ class Task:
     layers: int
     outputs: int
     activation = "sigmoid"
-    losses: tuple[str, ...] = ("bce", "dice", "lovasz", "symmetric", "focal")
+    losses: tuple[str, ...] = ("bce", "dice", "lovasz")
     blends = True
     void: int | None = None
     needs_groups = False

@@ -25,7 +25,7 @@ from pipeline.training.batches import Batches
 from pipeline.training.learner import Learner
 from pipeline.training.optimizer import optimizer_for
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss, network_window, training_shape
-from pipeline.training.predict import Ensemble, Predictor
+from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
 from pipeline.training.pseudo_labels import LearntLabels
 
@@ -133,12 +133,9 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
     view = prepared.view(recipe.neighbours, recipe.slices)
-    predictors = []
-    for path in [folder / WEIGHTS, *sorted(folder.glob("snapshot*.weights.h5"))]:
-        network = network_for(recipe, competition, view.info)
-        load_weights(network, path)
-        predictors.append(predictor_for(recipe, competition, view.info, network))
-    predictor = predictors[0] if len(predictors) == 1 else Ensemble(predictors)
+    network = network_for(recipe, competition, view.info)
+    load_weights(network, folder / WEIGHTS)
+    predictor = predictor_for(recipe, competition, view.info, network)
     flips = flips_for(recipe, competition)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
         for row, plain, averaged in predictor.predict(view, rows, flips):
@@ -204,12 +201,6 @@ class _EpochEnd(keras.callbacks.Callback):
         )
         rows = [[row.get(name) for name in HISTORY] for row in self.history]
         store.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
-        if self.recipe.cycles > 1 and epoch + 1 < self.recipe.epochs:
-            per = self.recipe.epochs // self.recipe.cycles
-            number = (epoch + 1) // per
-            if (epoch + 1) % per == 0 and number > self.recipe.cycles - 4:
-                self.scorer.set_weights(checkpoint.averaged_weights(self.model))
-                self.scorer.save_weights(self.plan.folder / f"snapshot{number}.weights.h5")
         checkpoint.save(self.plan.folder / "checkpoint.npz", self.model, epoch + 1, self.plan.inputs)
 
     def _score(self) -> float:

@@ -25,7 +25,7 @@ class Learner(keras.Model):
     def __init__(self, network, recipe: Recipe, shape, window, margin, value_range, task, symmetry, weights=None):
         # float32 here whatever the network computes in: the loss and the warp need it
         super().__init__(dtype="float32")
-        self.network, self.recipe = network, recipe
+        self.network = network
         self.shape, self.margin, self.value_range = shape, margin, value_range
         self.answered = (shape[0], window[0] - 2 * margin, window[1] - 2 * margin)
         self.slices, self.outputs = recipe.slices, task.outputs
@@ -51,15 +51,9 @@ class Learner(keras.Model):
             image, learnt = self.augment(image, learnt)
         if self.margin:
             learnt = learnt[:, self.margin : -self.margin, self.margin : -self.margin]
-        answer = self.network(image, training=training)
-        answer = answer if isinstance(answer, dict) else {"logits": answer}
-        logits = answer["logits"]
+        logits = self.network(image, training=training)
         split = channels["target"]
         found = {"logits": self._single(logits), "target": self._single(learnt[..., :split]) / 255}
-        if "deep" in answer:
-            found["deep"] = [self._single(values) for values in answer["deep"]]
-        if "presence" in answer:
-            found["presence"] = answer["presence"]
         return {**found, "weight": self._single(learnt[..., split:])} if "weight" in data else found
 
     def _single(self, values):
@@ -71,16 +65,7 @@ class Learner(keras.Model):
         return ops.reshape(ops.transpose(apart, (0, 3, 1, 2, 4)), (batch * self.slices, height, width, -1))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        target, weight = y_pred["target"], y_pred.get("weight")
-        total = self._of_pixels(y_pred["logits"], target, weight)
-        for logits in y_pred.get("deep", []):
-            total += self.recipe.deep_supervision / len(y_pred["deep"]) * self._of_pixels(logits, target, weight)
-        if "presence" in y_pred:
-            present = ops.cast(ops.max(target, axis=(1, 2)) > 0.5, "float32")
-            total += self.recipe.presence * losses.bce(y_pred["presence"], present)
-        return total
-
-    def _of_pixels(self, *known):
+        known = y_pred["logits"], y_pred["target"], y_pred.get("weight")
         if self.late_loss is None:
             return self.early_loss(*known)
         return ops.cond(self.is_late > 0, lambda: self.late_loss(*known), lambda: self.early_loss(*known))

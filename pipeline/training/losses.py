@@ -60,31 +60,12 @@ def lovasz(logits, target):
     return ops.mean(ops.sum(ops.relu(errors) * growth, axis=1))
 
 
-def symmetric(logits, target):
-    """`lovasz` of the class and of what is not it, their mean: an empty image then has a gradient everywhere."""
-    return (lovasz(logits, target) + lovasz(-logits, 1 - target)) / 2
-
-
-def focal(logits, target, gamma=2.0):
-    """Cross-entropy that counts a pixel less the better it is known (Lin et al. 2017, arXiv:1708.02002)."""
-    losses = ops.maximum(logits, 0) - logits * target + ops.log1p(ops.exp(-ops.abs(logits)))
-    known = ops.sigmoid(logits)
-    wrong = target * (1 - known) + (1 - target) * known
-    return ops.mean(losses * wrong**gamma) * 4
-
-
 def named(name: str, activation: str = "sigmoid", weights=None):
     """The loss called `name`; a `+` adds two. `activation`: the task's; `weights`: of the classes, for `ce`.
 
     Returns: a function of logits, target and, where pixels differ in weight, those weights (for `bce`).
     """
-    known = {
-        "bce": bce,
-        "lovasz": lovasz,
-        "symmetric": symmetric,
-        "focal": focal,
-        "ce": functools.partial(ce, weights=weights),
-    }
+    known = {"bce": bce, "lovasz": lovasz, "ce": functools.partial(ce, weights=weights)}
     known["dice"] = softmax_dice if activation == "softmax" else dice
     parts = [known[part] for part in name.split("+")]
 

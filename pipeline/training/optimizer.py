@@ -18,10 +18,6 @@ def optimizer_for(recipe: Recipe, steps: int, scaled: bool):
         decay_steps=max(1, total - round(recipe.warmup * total)),
         alpha=1.0 if recipe.schedule == "constant" else 0.0,
     )
-    if recipe.cycles > 1:
-        schedule = keras.optimizers.schedules.CosineDecayRestarts(
-            recipe.learning_rate, first_decay_steps=max(1, total // recipe.cycles), t_mul=1.0, m_mul=1.0
-        )
     average = {"use_ema": recipe.ema > 0, "ema_momentum": recipe.ema or 0.99, "ema_overwrite_frequency": None}
     if recipe.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(

@@ -35,7 +35,7 @@ class Predictor:
         self.recipe, self.frame = recipe, frame
         image = keras.Input((None, None, info["channels"]), dtype=info["dtype"])
         scaled = keras.layers.Rescaling(1 / info["range"], dtype="float32")(image)
-        self.model = keras.Model(image, _probabilities(_logits(network(scaled)), activation, recipe.slices))
+        self.model = keras.Model(image, _probabilities(network(scaled), activation, recipe.slices))
         self.model.compile(jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
 
     def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
@@ -165,24 +165,6 @@ class Predictor:
     def _own(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         own = from_network(np.ascontiguousarray(probabilities, dtype=np.float32), size, self.recipe.fit)
         return stored(own)
-
-
-def _logits(answer):
-    return answer["logits"] if isinstance(answer, dict) else answer
-
-
-class Ensemble:
-    """The mean of several predictors."""
-
-    def __init__(self, predictors: list):
-        self.predictors = predictors
-
-    def predict(self, view, rows, flips):
-        rows = list(rows)
-        for answers in zip(*(p.predict(view, rows, flips) for p in self.predictors), strict=True):
-            plain = np.mean([a[1] for a in answers], axis=0)
-            averaged = np.mean([a[2] for a in answers], axis=0)
-            yield answers[0][0], *(np.floor(x + 0.5).astype(np.uint8) for x in (plain, averaged))
 
 
 def _probabilities(logits, activation: str, slices: int):
