@@ -40,18 +40,18 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         x = layers.MaxPooling2D()(x)
     x = dropped(block(x, recipe.width << recipe.depth), recipe)
     for step in reversed(range(recipe.depth)):
-        x = layers.Conv2DTranspose(recipe.width << step, 2, strides=2, kernel_initializer=HeNormal())(x)
+        x = layers.Conv2DTranspose(recipe.width << step, 2, strides=2, kernel_initializer=HeNormal(truncated=False))(x)
         cut = layers.Cropping2D(crop(recipe.depth - step))(skips[step])
         x = block(layers.Concatenate()([x, cut]), recipe.width << step)
     # logits in float32 under every precision: differences of large exponents decide the loss
-    head = layers.Conv2D(outputs, 1, kernel_initializer=HeNormal(), dtype="float32")
+    head = layers.Conv2D(outputs, 1, kernel_initializer=HeNormal(truncated=False), dtype="float32")
     return keras.Model(image, head(x), name="unet2015")
 
 
 def block(x, filters: int):
     """Two 3 x 3 convolutions with ReLU: 4 pixels less a side."""
     for _ in range(2):
-        x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=HeNormal())(x)
+        x = layers.Conv2D(filters, 3, activation="relu", kernel_initializer=HeNormal(truncated=False))(x)
     return x
 
 
