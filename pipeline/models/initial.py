@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from keras import ops
 
-
 TRUNCATED = 0.87962566  # the deviation of normal numbers without those beyond 2
 
 
