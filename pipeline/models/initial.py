@@ -12,12 +12,10 @@ TRUNCATED = 0.87962566  # the deviation of normal numbers without those beyond 2
 class HeNormal(keras.initializers.Initializer):
     """Normal numbers with deviation sqrt(2 / N), N the inputs of a neuron (He et al. 2015, arXiv:1502.01852).
 
-    Of an up-convolution N counts its positions times its outputs. That is Keras's `he_normal`, but NumPy draws the
-    numbers: they are the same on every backend, and JAX need not compile a generator for each shape, which takes it a
-    second and a half each.
+    Of an up-convolution N counts its positions times its outputs, as in Keras. NumPy draws the numbers.
 
     Args:
-        truncated: without those of more than two deviations, as `he_normal` has it.
+        truncated: without those of more than two deviations, as Keras's `he_normal` has it.
     """
 
     def __init__(self, truncated: bool = True):
@@ -32,3 +30,9 @@ class HeNormal(keras.initializers.Initializer):
             numbers[outside] = generator.standard_normal(np.count_nonzero(outside), np.float32)
         deviation = np.sqrt(2 / inputs) / (TRUNCATED if self.truncated else 1)
         return ops.convert_to_tensor(numbers * np.float32(deviation), dtype=dtype)
+
+
+def he_normal():
+    """Keras's `he_normal`; the same by NumPy under JAX, which would compile a generator for the shape of each kernel, a
+    second and a half each."""
+    return HeNormal() if keras.backend.backend() == "jax" else "he_normal"

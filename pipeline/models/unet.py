@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
-from pipeline.models.initial import HeNormal
+from pipeline.models.initial import he_normal
 from pipeline.recipe import Recipe
 
 
@@ -92,9 +92,9 @@ def block(x, filters: int, recipe: Recipe, rate: int = 1):
 
 
 def convolution(x, filters: int, kernel: int = 3, start: str = "", bias: bool = True, rate: int = 1):
-    """`start`: how the kernel is before it learns; blank is `HeNormal`."""
+    """`start`: how the kernel is before it learns; blank is `he_normal`."""
     layer = layers.Conv2D(
-        filters, kernel, padding="same", kernel_initializer=start or HeNormal(), use_bias=bias, dilation_rate=rate
+        filters, kernel, padding="same", kernel_initializer=start or he_normal(), use_bias=bias, dilation_rate=rate
     )
     return layer(x)
 
@@ -112,7 +112,7 @@ def halved(x, recipe: Recipe):
     """Half the height and width: the largest of 2 x 2, or a convolution that learns what to keep of them."""
     if recipe.downsampling == "pool":
         return layers.MaxPooling2D()(x)
-    return layers.Conv2D(x.shape[-1], 2, strides=2, kernel_initializer=HeNormal())(x)
+    return layers.Conv2D(x.shape[-1], 2, strides=2, kernel_initializer=he_normal())(x)
 
 
 def doubled(x, filters: int, recipe: Recipe):
@@ -120,7 +120,7 @@ def doubled(x, filters: int, recipe: Recipe):
     if recipe.decoder == "upsampling":
         return convolution(Bilinear()(x), filters)
     kernel = 2 if recipe.decoder == "transposed2" else 3
-    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer=HeNormal())(x)
+    return layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", kernel_initializer=he_normal())(x)
 
 
 class Bilinear(layers.Layer):

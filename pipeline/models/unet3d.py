@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from pipeline.models import unet
 from pipeline.models.frame import Frame
-from pipeline.models.initial import HeNormal
+from pipeline.models.initial import he_normal
 from pipeline.models.unet import activated
 from pipeline.recipe import Recipe
 
@@ -89,8 +89,8 @@ def block(x, filters: int, recipe: Recipe):
 
 
 def convolution(x, filters: int, kernel=3, strides=1, start: str = "", bias: bool = True):
-    """`start`: how the kernel is before it learns; blank is `HeNormal`."""
-    start = start or HeNormal()
+    """`start`: how the kernel is before it learns; blank is `he_normal`."""
+    start = start or he_normal()
     return layers.Conv3D(filters, kernel, strides, padding="same", kernel_initializer=start, use_bias=bias)(x)
 
 
@@ -107,4 +107,4 @@ def doubled(x, filters: int, strides: tuple[int, int, int], recipe: Recipe):
     if recipe.decoder == "upsampling":
         return convolution(layers.UpSampling3D(strides)(x), filters)
     kernel = strides if recipe.decoder == "transposed2" else 3
-    return layers.Conv3DTranspose(filters, kernel, strides, padding="same", kernel_initializer=HeNormal())(x)
+    return layers.Conv3DTranspose(filters, kernel, strides, padding="same", kernel_initializer=he_normal())(x)
