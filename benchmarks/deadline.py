@@ -74,11 +74,7 @@ class Experiment:
     def check(self) -> None:
         """Ends the command where a recipe or variant cannot be, before anything is trained."""
         try:
-            chosen = competition(self.competition)
-            for name in reversed(self.recipes):
-                given = vars(parse([self.competition, *self.options]))
-                fields = {key: given[key] for key in recipe.to_json(recipe.Recipe()) if given[key] is not None}
-                base = run_recipe.resolve_run(chosen, self.root, None, name, fields)[2]
+            base, *_ = [self.resolved(name) for name in self.recipes]
             variants.parse(tuple(self.variants), base)
             if self.variants and base.budget:
                 raise UserError(
@@ -86,6 +82,12 @@ class Experiment:
                 )
         except UserError as error:
             raise SystemExit(f"error: {error}") from error
+
+    def resolved(self, name: str) -> recipe.Recipe:
+        """A recipe with the options for every training. Raises UserError."""
+        given = vars(parse([self.competition, *self.options]))
+        fields = {key: given[key] for key in recipe.to_json(recipe.Recipe()) if given[key] is not None}
+        return run_recipe.resolve_run(competition(self.competition), self.root, None, name, fields)[2]
 
     def named(self, name: str) -> list[str]:
         """The options of a recipe's run."""
@@ -102,7 +104,7 @@ class Experiment:
 
     def train(self, run: str, options: list[str], fold: int) -> bool:
         """Trains a fold and predicts the test part with it; False where the time is too short for it."""
-        if self.left() <= max(self.known_seconds(run), 0):
+        if self.left() <= self.known_seconds(run):
             return False
         started = time.monotonic()
         # of a variant that an earlier call trained, weights that were too large did not come along
@@ -187,9 +189,8 @@ class Experiment:
 
     def folds(self, name: str) -> int:
         """How many this recipe trains."""
-        given = vars(parse([self.competition, *self.options]))
-        fields = {**competition(self.competition).recipes[name], **{k: v for k, v in given.items() if v is not None}}
-        return fields.get("trained_folds") or fields.get("folds", recipe.Recipe().folds)
+        resolved = self.resolved(name)
+        return resolved.trained_folds or resolved.folds
 
     def folder(self, run: str) -> Path:
         return self.root / "runs" / self.competition / run

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import fold_table
-from pipeline import recipe as recipes
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.fold_table import FoldTable
 from pipeline.prepared import Prepared
 from pipeline.raw_files import check_folder, holds_files
 from pipeline.recipe import Recipe
-from pipeline.store import Store, read_json
+from pipeline.run_recipe import saved_in
+from pipeline.store import Store
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Job:
         path = self.store.recipe
         if not self.recipe.budget or not path.exists():
             return self
-        fields = {name: value for name, value in read_json(path).items() if name != "recipe"}
-        epochs = recipes.from_json(fields, str(path)).epochs
+        epochs = saved_in(path)[1].epochs
         return self if epochs == self.recipe.epochs else replace(self, recipe=replace(self.recipe, epochs=epochs))
 
     def raw_folder(self) -> Path | None:

@@ -17,7 +17,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     _refuse_both(overrides.get("budget", ""), overrides)
     if run and not recipe_name and (path := Store(root, chosen.name, run).recipe).exists():
         # of a run that is there only what is given must agree: the recipe is its own
-        saved_name, saved = _saved(path)
+        saved_name, saved = saved_in(path)
         _refuse_other(run, saved, overrides)
         return run, saved_name, saved
     asked = recipes.resolve(chosen.recipes[name], overrides)
@@ -29,7 +29,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     path = Store(root, chosen.name, run_name).recipe
     if not path.exists():
         return run_name, name, asked
-    saved_name, saved = _saved(path)
+    saved_name, saved = saved_in(path)
     if recipe_name and saved_name != recipe_name:
         raise UserError(
             f"run '{run_name}' was made with --recipe {saved_name}, not {recipe_name}; give another --run NAME"
@@ -50,7 +50,7 @@ def _asked_of(saved: Recipe, asked: Recipe) -> dict:
     return {field: value for field, value in recipes.to_json(asked).items() if field != left_out}
 
 
-def _saved(path: Path) -> tuple[str, Recipe]:
+def saved_in(path: Path) -> tuple[str, Recipe]:
     """The name and the fields of a run's recipe. Raises UserError where it asks for what there is not."""
     content = read_json(path)
     name = content.pop("recipe", "default")
