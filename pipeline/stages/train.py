@@ -28,8 +28,7 @@ def is_current(job: Job) -> bool:
     if job.again:
         return False
     trained.check(job)
-    finished = trained.folds(job)
-    return all(fold in finished for fold in job.fold_numbers())
+    return not unfinished(job)
 
 
 def run(job: Job, named: bool = False) -> None:
