@@ -27,6 +27,7 @@ class Recipe:
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution; doubled at every halving
+    stem: int = 1  # stride of a first convolution: 2 sees an input twice as large at about the same cost
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)
@@ -84,6 +85,7 @@ class Recipe:
 
     # predicting
     tta: bool = True  # average over the flips that the competition allows
+    tta_scales: str = ""  # with tta: also seen so many times as large, as in 0.9+1.25; blank is off
 
     def __post_init__(self):
         for field in fields(self):
@@ -102,6 +104,7 @@ class Recipe:
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.budget and not _DURATION.fullmatch(self.budget):
             raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
+        scales(self.tta_scales)
         if self.fit == "resize" and not self.size:
             raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
         if self.fit == "double" and self.crop:
@@ -115,6 +118,9 @@ class Recipe:
         if self.non_empty and not self.crop:
             raise UserError("--non-empty is a share of the windows that --crop cuts; give a --crop")
 
+
+# fields that say how a network predicts, not what it learns
+PREDICTING = ("tile", "tta", "tta_scales")
 
 # not 0: a digit that is not follows
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
@@ -141,6 +147,7 @@ _RANGES = {
     "seed": (0, 2**31 - 1),
     "depth": (1, 8),
     "width": (1, 1024),
+    "stem": (1, 8),
     "dropout": (0, 0.95),
     "size": (0, 8192),
     "crop": (0, 8192),
@@ -203,6 +210,20 @@ def explained() -> dict[str, str]:
 def option(field: str) -> str:
     """The command line's spelling of a field: `late_loss` -> `--late-loss`."""
     return "--" + field.replace("_", "-")
+
+
+def scales(text: str) -> tuple[float, ...]:
+    """`0.9+1.25` as numbers. Raises UserError for what is none, 1 (always seen), one twice, or not from 0.25 to 4."""
+    words = [word.strip() for word in text.split("+")] if text.strip() else []
+    try:
+        found = tuple(float(word) for word in words)
+    except ValueError:
+        found = (math.nan,)
+    if len({*found, 1.0}) <= len(found) or not all(0.25 <= scale <= 4 for scale in found):
+        raise UserError(
+            f"--tta-scales is '{text}'; it must be different numbers from 0.25 to 4 beside 1, as in 0.9+1.25"
+        )
+    return found
 
 
 def seconds(duration: str) -> float:

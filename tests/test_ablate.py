@@ -236,7 +236,8 @@ def test_an_ablation_is_ordinary_runs_and_a_true_table_and_trains_nothing_twice(
     tuned = json.loads((demo_root / "runs" / "demo" / "tiny-seed-1" / "thresholds.json").read_text())
     assert float(rows[1]["score"]) == tuned["cross_fitted"]
     assert float(rows[1]["standard_error"]) == tuned["standard_error"]
-    alone = ["train", *SMALLER, "--fold", "2", "--seed", "1", "--run", "alone"]
+    # --again: otherwise the weights of the other run would be taken
+    alone = ["train", *SMALLER, "--fold", "2", "--seed", "1", "--run", "alone", "--again"]
     run("demo", *alone, root=demo_root)
     pair = [demo_root / "runs" / "demo" / name / "fold2" / "valid.npy" for name in ("alone", "tiny-seed-1")]
     assert pair[0].read_bytes() == pair[1].read_bytes()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 from pipeline import models
 from pipeline import recipe as recipes
 from pipeline.imaging.flips import SYMMETRIES
+from pipeline.imaging.sizes import resized
 from pipeline.prepared import Patches, View
 from pipeline.training.predict import Predictor
 
@@ -36,6 +37,14 @@ class Images:
 
     def __getitem__(self, row):
         return self.found[row]
+
+
+class Alone(Images):
+    """A reader of this picture."""
+
+    def __init__(self, picture):
+        self.found = [picture]
+        self.heights, self.widths = np.array([picture.shape[:2]]).T
 
 
 def predictor(network, recipe):
@@ -67,6 +76,8 @@ def different(network, recipe, flips, images, rows) -> int:
         {"depth": 2, "tile": 112, "decoder": "transposed3", "downsampling": "strided"},
         {"depth": 2, "tile": 128, "decoder": "upsampling", "block": "residual"},
         {"depth": 1, "tile": 48},
+        {"depth": 1, "tile": 80, "stem": 2},
+        {"depth": 1, "tile": 144, "stem": 4, "decoder": "upsampling"},
         # unpadded: a tile sees all that there is to see
         {"model": "unet2015", "depth": 2, "tile": 100},
         {"model": "unet2015", "depth": 1, "tile": 20},
@@ -108,6 +119,34 @@ def test_a_scaled_picture_is_tiled_at_the_size_of_the_network(fit):
     whole = predictor(network, replace(recipe, tile=0))
     ((_, wanted, _),) = whole.pictures(images, [0], SYMMETRIES["none"])
     assert tiled.shape == (90, 120, 1) and np.abs(tiled.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("fit", ["pad", "resize", "double"])
+@pytest.mark.parametrize("tile", [0, 64])
+def test_scales_are_a_mean_of_answers_to_resized_pictures(fit, tile):
+    images = Images((50, 70), (90, 60))
+    recipe = recipes.Recipe(depth=2, width=4, size=96, fit=fit, tile=tile, precision="float32", block="plain")
+    network, flips, scale = network_of(recipe), SYMMETRIES["left-right"], 1.3
+    single = predictor(network, replace(recipe, fit="pad", size=0 if fit == "resize" else 96))
+    without = predictor(network, recipe).pictures(images, [1, 0], flips)
+    found = predictor(network, recipe).pictures(images, [1, 0], flips, (scale,))
+    for (row, plain, averaged), (_, same, at_one) in zip(found, without, strict=True):
+        height, width = images[row].shape[:2]
+        seen = {"pad": (height, width), "double": (2 * height, 2 * width), "resize": (96, 96)}[fit]
+        larger = resized(images[row], tuple(round(scale * side) for side in seen))
+        ((_, _, other),) = single.pictures(Alone(larger), [0], flips)
+        wanted = (at_one.astype(float) + resized(other, (height, width))) / 2
+        assert np.array_equal(plain, same) and averaged.shape == (height, width, 1)
+        assert np.abs(averaged - wanted).max() <= 0.5 and np.abs(wanted - at_one).max() > 3
+
+
+def test_at_every_scale_a_pixel_is_itself():
+    images, recipe = Images((64, 96)), recipes.Recipe(depth=1, size=0, precision="float32")
+    echo = Predictor(Echo(), recipe, INFO, "sigmoid", models.named("unet").frame(recipe))
+    ((_, plain, averaged),) = echo.pictures(images, [0], SYMMETRIES["none"], (2.0,))
+    # twice as large and back: a pixel in a patch of one value keeps it
+    inside = np.s_[2:-2:8, 2:-2:8]
+    assert np.abs(averaged[inside].astype(int) - plain[inside]).max() <= 1
 
 
 class Echo(keras.Model):

@@ -65,6 +65,7 @@ ELSEWHERE = {
     "weights": ["imagenet", "/somewhere/resnet50_notop.h5"],
     "pseudo": ["quick"],
     "budget": ["45m", "1.5h"],
+    "tta_scales": ["0.9", "0.9+1.25"],
 }
 
 
@@ -134,6 +135,18 @@ def test_a_number_out_of_range_is_refused_naming_the_option(name):
 def test_fields_that_contradict_each_other_are_refused(fields, words):
     with pytest.raises(UserError, match=words):
         recipes.resolve({}, fields)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.9,1.25", "1", "0.9+1", "0.9+0.9", "0.9+0.90", "5", "0.2", "nan", "0.9++1.25", "inf"]
+)
+def test_scales_that_cannot_be_are_refused_with_an_example(text):
+    with pytest.raises(UserError, match=r"--tta-scales is .* as in 0\.9\+1\.25"):
+        recipes.resolve({}, {"tta_scales": text})
+
+
+def test_scales_are_numbers():
+    assert recipes.scales("0.9 + 1.25") == (0.9, 1.25) and recipes.scales("2") == (2.0,) and recipes.scales("") == ()
 
 
 def test_a_run_is_named_after_a_file_of_weights_without_its_folders():

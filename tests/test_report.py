@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from report_runs import FOLDS, LAYERS, SIDE, answer_test, competition, hold_out, job_of, page_of, square
 
+from pipeline import recipe as recipes
 from pipeline import store
 from pipeline.reporting import charts, facts, gallery, reproduce, submitted
 from pipeline.stages import report, submit, tune
@@ -192,6 +193,25 @@ def test_the_command_names_what_differs_from_the_named_recipe(tmp_path):
     for path in (job.store.fold(1)).iterdir():
         path.unlink()
     assert reproduce.commands(job)[0].startswith("./run.sh tiny train --fold 0 --fold 2 --run mine")
+
+
+def test_the_commands_begin_with_the_run_that_was_learnt_from(tmp_path):
+    job = job_of(tmp_path, competition(), pseudo="first")
+    for fold in range(FOLDS):
+        hold_out(job, fold, history=False)
+    second = "./run.sh tiny --run mine --recipe quick --folds 3 --pseudo first"
+    # gone: what is known of this run is all that can be said
+    assert reproduce.commands(job) == [second]
+    first = replace(job, recipe=replace(job.recipe, pseudo=""), store=replace(job.store, run="first"))
+    store.write_json(first.store.recipe, {"recipe": "quick", **recipes.to_json(first.recipe)})
+    hold_out(first, 1, history=False)
+    train, rest = reproduce.commands(first)
+    assert "train --fold 1 --run first" in train and "predict" in rest
+    assert reproduce.commands(job) == [train, rest, second]
+    # trained again from the run that had learnt from it
+    store.write_json(first.store.recipe, {"recipe": "quick", **recipes.to_json(replace(first.recipe, pseudo="mine"))})
+    store.write_json(job.store.recipe, {"recipe": "quick", **recipes.to_json(job.recipe)})
+    assert len(reproduce.commands(job)) == 3
 
 
 def test_agreement_is_judged_by_the_error_of_the_difference():

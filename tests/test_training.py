@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import shutil
 import signal
 import time
 
@@ -22,6 +23,9 @@ def hashes(folder) -> dict[str, str]:
 def test_a_fold_killed_in_mid_epoch_and_resumed_equals_an_undisturbed_one(demo_root):
     arguments = ["demo", "train", "--fold", "0", *TINY, *LONGER, "--dropout", "0.2"]
     run(*arguments, "--run", "whole", root=demo_root)
+    whole = hashes(demo_root / "runs" / "demo" / "whole" / "fold0")
+    # otherwise its weights would be taken
+    shutil.rmtree(demo_root / "runs" / "demo" / "whole")
     folder = demo_root / "runs" / "demo" / "killed" / "fold0"
     process = start(*arguments, "--run", "killed", root=demo_root)
     deadline = time.monotonic() + 120
@@ -34,7 +38,7 @@ def test_a_fold_killed_in_mid_epoch_and_resumed_equals_an_undisturbed_one(demo_r
     assert (folder / "checkpoint.npz").exists()
     assert not (folder / "model.weights.h5").exists()
     run(*arguments, "--run", "killed", root=demo_root)
-    assert hashes(folder) == hashes(demo_root / "runs" / "demo" / "whole" / "fold0")
+    assert hashes(folder) == whole
     assert _epochs(folder) == 4
     assert not (folder / "checkpoint.npz").exists()
 
@@ -92,6 +96,36 @@ def test_the_warp_equals_scipy_on_every_backend(backend):
         [sys.executable, "-c", WARP], cwd=ROOT, env=environment(KERAS_BACKEND=backend), capture_output=True, text=True
     )
     assert done.returncode == 0 and "equal" in done.stdout, done.stderr[-2000:]
+
+
+def test_a_run_that_predicts_in_another_way_takes_the_weights_of_the_one_that_has_learnt_them(demo_root):
+    arguments = ["demo", "train", "--fold", "0", *TINY, "--fit", "resize"]
+    run(*arguments, "--run", "first", root=demo_root)
+    runs = demo_root / "runs" / "demo"
+    first = hashes(runs / "first" / "fold0")
+
+    out = run(*arguments, "--run", "scaled", "--tta-scales", "0.9+1.25", root=demo_root)
+    assert "run 'first' learnt the same" in out and "epoch" not in out
+    assert "averaged over flips and scales" in out
+    scaled = hashes(runs / "scaled" / "fold0")
+    same = {name for name in first if first[name] == scaled[name]}
+    assert same == {"model.weights.h5", "valid_no_tta.npy", "valid.csv"}
+    assert (runs / "scaled" / "fold0" / "history.csv").read_text() == (runs / "first/fold0/history.csv").read_text()
+    # it stands for itself: nothing of it is made again, and the first one is not needed any more
+    shutil.rmtree(runs / "first")
+    run("demo", "tune", "predict", "submit", "report", "--run", "scaled", root=demo_root)
+    assert "at 1, 0.9, 1.25 times the size" in (runs / "scaled" / "report.html").read_text()
+
+    # what learns otherwise, or is asked to learn again, learns
+    other = run(*arguments, "--run", "other", "--tta-scales", "0.9", "--seed", "1", root=demo_root)
+    assert "epoch 2 of 2" in other and "learnt the same" not in other
+    again = run(*arguments, "--run", "again", "--no-tta", "--again", root=demo_root)
+    assert "epoch 2 of 2" in again and hashes(runs / "again" / "fold0")["model.weights.h5"] == first["model.weights.h5"]
+    # weights that were brought by hand are nobody's proof of having learnt this
+    weights = runs / "again" / "fold0" / "model.weights.h5"
+    weights.write_bytes((runs / "other" / "fold0" / weights.name).read_bytes())
+    shutil.rmtree(runs / "scaled")
+    assert "epoch 2 of 2" in run(*arguments, "--run", "last", root=demo_root)
 
 
 def test_folds_of_other_data_or_recipe_are_refused(demo_root):

@@ -53,8 +53,13 @@ def from_network(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.nd
 
 def scaled(picture: np.ndarray, shape: tuple[int, int], fit: str) -> np.ndarray:
     """H x W x C at the scale on which the network sees it, before anything is mirrored around it."""
-    wanted = {"pad": picture.shape[:2], "double": tuple(2 * side for side in picture.shape[:2]), "resize": shape}[fit]
-    return picture if picture.shape[:2] == tuple(wanted) else resized(picture, wanted)
+    wanted = scaled_size(picture.shape[:2], shape, fit)
+    return picture if picture.shape[:2] == wanted else resized(picture, wanted)
+
+
+def scaled_size(size: tuple[int, int], shape: tuple[int, int], fit: str) -> tuple[int, int]:
+    """The height and width that `scaled` gives to a picture of this size."""
+    return {"pad": tuple(size), "double": (2 * size[0], 2 * size[1]), "resize": tuple(shape)}[fit]
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

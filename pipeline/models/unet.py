@@ -16,12 +16,13 @@ from pipeline.recipe import Recipe
 
 def frame(recipe: Recipe) -> Frame:
     """Two convolutions of 3 x 3 at each level, down and up, look 6 x 2^depth - 4 pixels far; other ways up a little
-    farther. A normalisation over groups looks at the whole picture."""
+    farther, and with a stem so many strides and two more. A normalisation over groups looks at the whole picture."""
     if recipe.encoder:
         return Frame(multiple=32)
     wider = 0 if recipe.decoder == "transposed2" else 2**recipe.depth
-    reach = None if recipe.normalization == "group" else 6 * 2**recipe.depth - 4 + wider
-    return Frame(multiple=2**recipe.depth, reach=reach)
+    wider += 2 if recipe.stem > 1 else 0
+    reach = None if recipe.normalization == "group" else recipe.stem * (6 * 2**recipe.depth - 4 + wider)
+    return Frame(multiple=recipe.stem * 2**recipe.depth, reach=reach)
 
 
 def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: list[float]) -> keras.Model:
@@ -31,11 +32,11 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         channels: of the image; outputs: of the answer.
         mean, std: of each image channel, in the units of the input.
     Returns: a model from B x H x W x channels, float, to B x H x W x outputs, float32 logits; any H and W that are
-        multiples of 2^depth; of 32 with an encoder.
+        multiples of stem x 2^depth; of 32 with an encoder.
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(x, recipe)
+    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe), recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
     for step in reversed(range(len(skips))):
@@ -43,14 +44,31 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         if skips[step] is not None:
             x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
-    # logits in float32 under every precision: differences of large exponents decide the loss
-    return keras.Model(image, layers.Conv2D(outputs, 1, dtype="float32")(x), name="unet")
+    return keras.Model(image, logits(x, outputs, recipe), name="unet")
 
 
 def start(network: keras.Model, recipe: Recipe) -> None:
     """Gives the encoder of a fresh network the weights that the recipe names; raises UserError (`encoders.start`)."""
     if recipe.encoder:
         encoders.start(network, recipe)
+
+
+def stemmed(x, recipe: Recipe):
+    """A first convolution that halves (quarters, …) what all levels after it work on: they cost that much less."""
+    if recipe.stem == 1:
+        return x
+    kernel = 2 * recipe.stem
+    return layers.Conv2D(recipe.width, kernel, recipe.stem, padding="same", kernel_initializer=he_normal())(x)
+
+
+def logits(x, outputs: int, recipe: Recipe):
+    """The answer, at the input's resolution whatever the stem.
+
+    In float32 under every precision: differences of large exponents decide the loss.
+    """
+    if recipe.stem == 1:
+        return layers.Conv2D(outputs, 1, dtype="float32")(x)
+    return layers.Conv2DTranspose(outputs, 2 * recipe.stem, recipe.stem, padding="same", dtype="float32")(x)
 
 
 def contracted(x, recipe: Recipe) -> tuple:

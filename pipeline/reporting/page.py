@@ -7,6 +7,7 @@ import numpy as np
 from pipeline import trained, tuning
 from pipeline.imaging.flips import SYMMETRIES
 from pipeline.job import Job
+from pipeline.recipe import scales
 from pipeline.reporting import gallery, reproduce, sections
 from pipeline.reporting.facts import Facts, agreement
 
@@ -22,7 +23,6 @@ def collect(job: Job, facts: Facts) -> dict:
     """The content of the page, by section."""
     competition, folds = job.competition, trained.folds(job)
     train = job.prepared.table["coverage"].to_numpy(float)[job.prepared.train]
-    flips = SYMMETRIES[competition.symmetry] if job.recipe.tta else ()
     return {
         "competition": competition,
         "run": job.store.run,
@@ -45,7 +45,7 @@ def collect(job: Job, facts: Facts) -> dict:
         "searched": bool(facts.pictures),
         "coverage": sections.coverage(facts),
         "gallery": _gallery(job, facts),
-        "flips": sections.flips(facts, [flip.name for flip in flips]),
+        "flips": sections.flips(facts, *_views(job)),
         "submission": sections.submission(facts, train),
         "submission_file": job.store.shown(job.store.submission),
         "recipe": reproduce.recipe_fields(job),
@@ -102,6 +102,14 @@ def _collapsed(job: Job, facts: Facts) -> str | None:
         return None
     empty = job.competition.task.is_empty(held.tally.metric, held.tally.statistics)
     return tuning.collapsed(empty, held.coverage)
+
+
+def _views(job: Job) -> tuple[list[str], list[str]]:
+    """What predictions are averaged over: the names of flips, and of scales."""
+    if not job.recipe.tta:
+        return [], []
+    larger = [f"{scale:g}" for scale in scales(job.recipe.tta_scales)]
+    return [flip.name for flip in SYMMETRIES[job.competition.symmetry]], ["1", *larger] if larger else []
 
 
 def _gallery(job: Job, facts: Facts) -> list[dict]:

@@ -8,11 +8,29 @@ from pathlib import Path
 from pipeline import recipe as recipes
 from pipeline import store, trained
 from pipeline.job import Job
+from pipeline.run_recipe import saved_in
 from pipeline.training import backend
 
 
 def commands(job: Job) -> list[str]:
-    """What to type: one command where every fold of the recipe is trained, otherwise training and the rest."""
+    """What to type, for the runs whose predictions it learnt from, too, the first one first."""
+    chain = {job.store.run: job}
+    while (source := _source(job)) and source.store.run not in chain:
+        job = chain[source.store.run] = source
+    return [line for one in reversed(chain.values()) for line in _commands(one)]
+
+
+def _source(job: Job) -> Job | None:
+    """The run that a run's pseudo-labels are from; None where there is none, or it is gone."""
+    there = replace(job.store, run=job.recipe.pseudo)
+    if not job.recipe.pseudo or not there.recipe.exists():
+        return None
+    name, recipe = saved_in(there.recipe)
+    return replace(job, store=there, recipe=recipe, recipe_name=name)
+
+
+def _commands(job: Job) -> list[str]:
+    """Of one run: one command where every fold of the recipe is trained, otherwise training and the rest."""
     name, run = job.competition.name, ["--run", job.store.run, *recipe_options(job)]
     folds = trained.folds(job)
     count = job.recipe.trained_folds or job.fold_table.count

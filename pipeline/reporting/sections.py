@@ -141,8 +141,8 @@ def coverage(facts: Facts) -> dict:
     return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS)}
 
 
-def flips(facts: Facts, names: list[str]) -> dict:
-    """What averaging over flips gave, image by image; empty where predictions without flips were not kept."""
+def flips(facts: Facts, names: list[str], scales: list[str]) -> dict:
+    """What averaging over views gave, image by image; empty where predictions without were not kept."""
     held = facts.held_out
     if held is None or held.unflipped is None:
         return {}
@@ -151,6 +151,8 @@ def flips(facts: Facts, names: list[str]) -> dict:
     gain, error = scoring.gain(held.tally, held.unflipped)
     return {
         "names": names,
+        "scales": scales,
+        "views": len(names) * max(1, len(scales)),
         "gain": gain,
         "error": error,
         "with": held.tally.score(),

@@ -1,6 +1,7 @@
 """runs/<c>/<run>/fold<k>/model.weights.h5 (or model.json), the test images -> fold<k>/test.npy test.csv.
 
-Averaged over flips; memory is bounded by a few dozen images. Nothing to do where a competition has no test part.
+Averaged over flips, and over scales where the recipe names some; memory is bounded by a few dozen images. Nothing to do
+where a competition has no test part.
 """
 
 from pipeline import store, trained
@@ -22,6 +23,7 @@ def inputs_of(job: Job, fold) -> dict:
         "weights": _weights(job, fold),
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
+        "tta_scales": job.recipe.tta_scales,
         "symmetry": job.competition.symmetry,
     }
 

@@ -2,7 +2,8 @@
 
 Of the classical model `model.json` stands in the weights' place.
 With --pseudo RUN a fold also reads fold<k>/test.npy and test.csv of that run.
-A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch.
+A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch. A run that
+differs from another in how it predicts alone (--tta, --tta-scales, --tile) takes the weights of that one.
 """
 
 import math
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import answers, pseudo, store, trained, tuning
+from pipeline import answers, learnt_before, pseudo, store, trained, tuning
 from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.job import Job
@@ -85,8 +86,13 @@ def _train(job: Job, fold) -> None:
     if not job.store.model_file(fold):
         environment = learner.environment(job.recipe)
         _refuse_another_beginning(job, environment)
-        store.write_json(folder / "environment.json", environment)
-        learner.train_fold(*arguments)
+        pretrained = environment.get("pretrained")
+        before = "" if job.again else learnt_before.take(job, fold, plan.inputs, pretrained)
+        if before:
+            job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
+        else:
+            store.write_json(folder / "environment.json", environment)
+            learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
         for line in _scores(job, plan):
@@ -125,7 +131,8 @@ def _refuse_another_beginning(job: Job, environment: dict) -> None:
 def _scores(job: Job, plan) -> list[str]:
     task, metric, groups = job.competition.task, job.competition.metric, job.prepared.groups(plan.held_out)
     lines = []
-    for name, title in (("valid_no_tta", "without flips"), ("valid", "averaged over flips")):
+    averaged = "averaged over flips and scales" if job.recipe.tta and job.recipe.tta_scales else "averaged over flips"
+    for name, title in (("valid_no_tta", "without flips"), ("valid", averaged)):
         items = answers.items(job, [plan.number], name)
         tally = scoring.count(metric, task, items, task.plain_thresholds(), groups)
         lines.append(f"out-of-fold score at threshold .5, {title}: {tally.score():.4f}")

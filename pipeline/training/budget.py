@@ -16,7 +16,7 @@ class Pace:
         step: one batch, the mean over a training.
         save: a checkpoint, at the end of every epoch.
         ready: until a network predicts: it is built, and its answer compiled.
-        image, flipped: to predict an image without flips, and averaged over the recipe's.
+        image, flipped: to predict an image as it is, and averaged over the recipe's flips and scales.
         count: to score the answer to an image.
     """
 

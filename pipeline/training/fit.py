@@ -18,7 +18,7 @@ from pipeline.imaging.flips import IDENTITY, SYMMETRIES, Flip
 from pipeline.models.frame import Frame
 from pipeline.predictions import PredictionWriter
 from pipeline.prepared import Prepared
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, scales
 from pipeline.tasks import scoring
 from pipeline.training import backend, checkpoint, hardware, losses
 from pipeline.training.batches import Batches
@@ -65,6 +65,11 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network)
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
     """What predictions are averaged over."""
     return SYMMETRIES[competition.symmetry] if recipe.tta else (IDENTITY,)
+
+
+def scales_for(recipe: Recipe) -> tuple[float, ...]:
+    """The scales, beside 1, that predictions are averaged over."""
+    return scales(recipe.tta_scales) if recipe.tta else ()
 
 
 def environment(recipe: Recipe) -> dict:
@@ -124,7 +129,7 @@ def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, re
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
-    """Writes the out-of-fold probabilities of the fold's weights: `valid.npy`, and without flips `valid_no_tta.npy`."""
+    """Writes the out-of-fold probabilities of the fold's weights: `valid.npy`, and unaveraged `valid_no_tta.npy`."""
     write_predictions(
         plan.folder, "valid", plan.held_out, prepared, competition, recipe, plan.inputs, title="out-of-fold"
     )
@@ -136,9 +141,9 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
     network = network_for(recipe, competition, view.info)
     load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, view.info, network)
-    flips = flips_for(recipe, competition)
+    flips, seen = flips_for(recipe, competition), scales_for(recipe)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
-        for row, plain, averaged in predictor.predict(view, rows, flips):
+        for row, plain, averaged in predictor.predict(view, rows, flips, seen):
             writer.add(prepared.table["id"].iat[row], plain, averaged)
 
 

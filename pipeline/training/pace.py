@@ -106,7 +106,8 @@ def _sample(plan: FoldPlan, prepared: Prepared, recipe: Recipe, competition: Com
     frame, sizes = fit.frame_for(recipe), prepared.table[["height", "width"]].to_numpy()[pool]
     seen = np.mean([np.prod(network_shape(*map(int, size), recipe.size, recipe.fit, frame.side)) for size in sizes])
     learnt = recipe.batch_size * recipe.slices * np.prod(network_window(prepared, recipe, frame, plan.learnt))
-    each = step / BACKWARD * seen / learnt * len(fit.flips_for(recipe, competition))
+    views = len(fit.flips_for(recipe, competition)) * sum(scale**2 for scale in (1.0, *fit.scales_for(recipe)))
+    each = step / BACKWARD * seen / learnt * views
     count = 1 << int(np.log2(np.clip(SECONDS / 2 / each, 1, IMAGES)))
     count = min(len(pool), max(count, 4 * recipe.slices if recipe.slices > 1 else 1))
     return pool[:count] if recipe.slices > 1 else pool[np.linspace(0, len(pool) - 1, count).astype(int)]
@@ -120,17 +121,17 @@ def _predictions(rows: np.ndarray, prepared: Prepared, competition: Competition,
     predictor = fit.predictor_for(recipe, competition, view.info, network)
     groups = prepared.table["group"].to_numpy()
 
-    def predict(flips):
-        return list(predictor.predict(view, rows, flips))
+    def predict(flips, scales=()):
+        return list(predictor.predict(view, rows, flips, scales))
 
     def count(answers):
         items = ((groups[row], plain, prepared.labels[row]) for row, plain, _ in answers)
         return scoring.count(competition.metric, task, items, task.plain_thresholds(), prepared.groups(rows))
 
-    flips = fit.flips_for(recipe, competition)
-    count(predict(flips))
+    averaged = fit.flips_for(recipe, competition), fit.scales_for(recipe)
+    count(predict(*averaged))
     compiled = time.monotonic() - began
-    flipped, answers = _seconds(lambda: predict(flips))
+    flipped, answers = _seconds(lambda: predict(*averaged))
     image, _ = _seconds(lambda: predict((IDENTITY,)))
     scored, _ = _seconds(lambda: count(answers))
     once = {"image": image / len(rows), "flipped": flipped / len(rows), "count": scored / len(rows)}

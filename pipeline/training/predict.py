@@ -1,13 +1,15 @@
-"""From stored images to probabilities at the images' own size, averaged over flips."""
+"""From stored images to probabilities at the images' own size, averaged over flips and scales."""
 
+import copy
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from pipeline.imaging.flips import Flip
-from pipeline.imaging.sizes import from_network, margins, network_shape, scaled, to_network
+from pipeline.imaging.sizes import from_network, margins, network_shape, resized, scaled, scaled_size, to_network
 from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
 from pipeline.models.frame import Frame
 from pipeline.prepared import View
@@ -38,20 +40,43 @@ class Predictor:
         self.model = keras.Model(image, _probabilities(network(scaled), activation, recipe.slices))
         self.model.compile(jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
 
-    def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
+    def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """Yields (row, plain, averaged) for each row in order: H x W x K uint8 probabilities at the image's own size,
-        without flips and averaged over them. Held are a batch and what is answered ahead; of a large picture a row of
-        tiles and its own two answers; where slices are answered together, a volume.
+        as it is, and averaged over flips and, beside 1, over these scales.
+
+        Held are, for each scale, a batch and what is answered ahead; of a large picture a row of tiles and its own two
+        answers; where slices are answered together, a volume.
         """
         if view.slices == 1:
-            return self.pictures(view.images, rows, flips)
-        return volumes.predict(lambda asked: self.pictures(view.images, asked, flips), view, list(rows))
+            return self.pictures(view.images, rows, flips, scales)
+        return volumes.predict(lambda asked: self.pictures(view.images, asked, flips, scales), view, list(rows))
 
-    def pictures(self, images, rows: Iterable[int], flips: tuple[Flip, ...]) -> Iterator:
+    def pictures(self, images, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """`predict` of single pictures.
 
         Args: images: a reader of H x W x C pictures with `heights` and `widths` (`View.images`).
         """
+        rows = list(rows)
+        others = [self._scaled(images, rows, flips, scale) for scale in scales]
+        for (row, plain, averaged), *more in zip(self._at_one_scale(images, rows, flips), *others, strict=True):
+            yield row, plain, _mean([averaged, *more]) if more else averaged
+
+    def _scaled(self, images, rows: list[int], flips, scale: float) -> Iterator[np.ndarray]:
+        """Averaged over flips, at the pictures' own size: what is seen of them `scale` times as large."""
+        other = copy.copy(self)
+        # how large a picture is seen is settled: what is left of `size` is how far it is mirrored
+        size = 0 if self.recipe.fit == "resize" else self.recipe.size
+        other.recipe = replace(self.recipe, fit="pad", size=size)
+        larger = _Rescaled(images, lambda row: [max(1, round(scale * side)) for side in self._seen(images, row)])
+        for row, _, averaged in other._at_one_scale(larger, rows, flips):
+            yield resized(averaged, (int(images.heights[row]), int(images.widths[row])))
+
+    def _seen(self, images, row: int) -> tuple[int, int]:
+        """Height and width of a picture as the network sees it, without what is mirrored around it."""
+        size = int(images.heights[row]), int(images.widths[row])
+        return scaled_size(size, self._shape(images, row), self.recipe.fit)
+
+    def _at_one_scale(self, images, rows: list[int], flips: tuple[Flip, ...]) -> Iterator:
         for few in self._ahead(images, rows):
             large = [row for row in few if self._is_large(self._shape(images, row))]
             answers: dict = {}
@@ -165,6 +190,22 @@ class Predictor:
     def _own(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         own = from_network(np.ascontiguousarray(probabilities, dtype=np.float32), size, self.recipe.fit)
         return stored(own)
+
+
+class _Rescaled:
+    """Reads pictures of another reader at another size."""
+
+    def __init__(self, images, size_of):
+        self.images = images
+        self.heights, self.widths = np.array([size_of(row) for row in range(len(images.heights))]).T
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return resized(self.images[row], (int(self.heights[row]), int(self.widths[row])))
+
+
+def _mean(answers: list[np.ndarray]) -> np.ndarray:
+    """Of several H x W x K uint8 answers to a picture, rounded."""
+    return np.floor(np.mean(answers, axis=0, dtype=np.float32) + np.float32(0.5)).astype(np.uint8)
 
 
 def _probabilities(logits, activation: str, slices: int):
