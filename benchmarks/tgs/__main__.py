@@ -8,9 +8,12 @@ from benchmarks.deadline import main
 # what two cores cannot tell apart, or cannot afford
 VARIANTS = [
     "seed=1",
+    # what averaging over scales gives: the weights are those of the base
+    "tta_scales=",
     "fit=resize",
     "epochs=120",
     "width=48",
+    "fit=double,size=224,stem=2",
     "fit=double,size=224",
 ]
 
