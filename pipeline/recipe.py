@@ -27,7 +27,7 @@ class Recipe:
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution; doubled at every halving
-    stem: int = 1  # stride of a first convolution: 2 sees an input twice as large at about the same cost
+    stem: int = 1  # stride of a first convolution of unet: 2 sees an input twice as large at about the same cost
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)

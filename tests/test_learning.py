@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -211,6 +213,28 @@ def test_the_network_keeps_height_and_width(block, normalization, decoder):
     network = unet.build(recipe, channels=3, outputs=2, mean=[0.5] * 3, std=[0.2] * 3)
     logits = network(some(2, 12, 20, 3))
     assert array(logits).shape == (2, 12, 20, 2) and array(logits).dtype == np.float32
+
+
+@pytest.mark.parametrize(("stem", "policy"), [(2, "float32"), (3, "float32"), (4, "mixed_bfloat16")])
+def test_a_network_with_a_stem_keeps_height_and_width_and_works_on_less(stem, policy):
+    recipe = recipes.Recipe(depth=1, width=4, stem=stem, block="plain", normalization="none")
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = unet.build(recipe, channels=3, outputs=2, mean=[0.5] * 3, std=[0.2] * 3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert unet.frame(recipe).multiple == 2 * stem
+    logits = network(some(2, 4 * stem, 6 * stem, 3))
+    assert array(logits).shape == (2, 4 * stem, 6 * stem, 2) and array(logits).dtype == np.float32
+    # behind the stem it is the network that it would be of `width` channels without one
+    plain = unet.build(replace(recipe, stem=1), channels=4, outputs=2, mean=[0.5] * 4, std=[0.2] * 4)
+    first, last = 3 * 4 * (2 * stem) ** 2 + 4, 4 * 2 * (2 * stem) ** 2 + 2
+    assert network.count_params() == plain.count_params() + first + last - (4 * 2 + 2)
+
+
+def test_an_encoder_has_a_stem_of_its_own():
+    recipe = recipes.Recipe(encoder="resnet50", stem=2)
+    assert unet.frame(recipe) == unet.frame(recipes.Recipe(encoder="resnet50"))
 
 
 def test_the_plain_network_has_the_parameters_counted_by_hand():

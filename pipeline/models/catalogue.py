@@ -61,8 +61,6 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} learns nothing from pseudo-labels: leave out --pseudo")
     if not is_network(recipe) and recipe.budget:
         raise UserError(f"--model {recipe.model} has no epochs that a --budget could pick: leave it out")
-    if recipe.stem > 1 and (recipe.model != "unet" or recipe.encoder):
-        raise UserError("--stem is of --model unet without an --encoder, which has a first convolution of its own")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")
 

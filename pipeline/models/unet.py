@@ -36,7 +36,9 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe), recipe)
+    # an encoder has a stem of its own
+    stem = 1 if recipe.encoder else recipe.stem
+    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, stem, recipe.width), recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
     for step in reversed(range(len(skips))):
@@ -44,7 +46,7 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         if skips[step] is not None:
             x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
-    return keras.Model(image, logits(x, outputs, recipe), name="unet")
+    return keras.Model(image, logits(x, outputs, stem), name="unet")
 
 
 def start(network: keras.Model, recipe: Recipe) -> None:
@@ -53,22 +55,21 @@ def start(network: keras.Model, recipe: Recipe) -> None:
         encoders.start(network, recipe)
 
 
-def stemmed(x, recipe: Recipe):
-    """A first convolution that halves (quarters, …) what all levels after it work on: they cost that much less."""
-    if recipe.stem == 1:
+def stemmed(x, stem: int, filters: int):
+    """A first convolution of this stride: all levels after it work on that much smaller pictures, and cost less."""
+    if stem == 1:
         return x
-    kernel = 2 * recipe.stem
-    return layers.Conv2D(recipe.width, kernel, recipe.stem, padding="same", kernel_initializer=he_normal())(x)
+    return layers.Conv2D(filters, 2 * stem, stem, padding="same", kernel_initializer=he_normal())(x)
 
 
-def logits(x, outputs: int, recipe: Recipe):
+def logits(x, outputs: int, stem: int):
     """The answer, at the input's resolution whatever the stem.
 
     In float32 under every precision: differences of large exponents decide the loss.
     """
-    if recipe.stem == 1:
+    if stem == 1:
         return layers.Conv2D(outputs, 1, dtype="float32")(x)
-    return layers.Conv2DTranspose(outputs, 2 * recipe.stem, recipe.stem, padding="same", dtype="float32")(x)
+    return layers.Conv2DTranspose(outputs, 2 * stem, stem, padding="same", dtype="float32")(x)
 
 
 def contracted(x, recipe: Recipe) -> tuple:
