@@ -50,7 +50,8 @@ def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, t
         name, root, more = where.get(model, ("demo", demo_root, []))
         label = f"{model}-{backend}"
         fold = [name, "train", "--fold", "0", *TINY, "--fit", "resize", "--model", model, "--run", label]
-        folds.append([*fold, *options, *more, "--steps", "1", "--epochs", "1", "--root", str(root)])
+        # --again: the weights that another backend has learnt would be taken
+        folds.append([*fold, *options, *more, "--steps", "1", "--epochs", "1", "--again", "--root", str(root)])
         wanted.append(root / "runs" / name / label / "fold0")
     done = subprocess.run(
         [sys.executable, "-c", ALL.format(folds=folds)],

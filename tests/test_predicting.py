@@ -76,8 +76,8 @@ def different(network, recipe, flips, images, rows) -> int:
         {"depth": 2, "tile": 112, "decoder": "transposed3", "downsampling": "strided"},
         {"depth": 2, "tile": 128, "decoder": "upsampling", "block": "residual"},
         {"depth": 1, "tile": 48},
-        {"depth": 1, "tile": 80, "stem": 2},
-        {"depth": 1, "tile": 144, "stem": 4, "decoder": "upsampling"},
+        {"depth": 1, "tile": 112, "stem": 2},
+        {"depth": 1, "tile": 128, "stem": 2, "decoder": "upsampling"},
         # unpadded: a tile sees all that there is to see
         {"model": "unet2015", "depth": 2, "tile": 100},
         {"model": "unet2015", "depth": 1, "tile": 20},

@@ -99,7 +99,8 @@ def test_the_warp_equals_scipy_on_every_backend(backend):
 
 
 def test_a_run_that_predicts_in_another_way_takes_the_weights_of_the_one_that_has_learnt_them(demo_root):
-    arguments = ["demo", "train", "--fold", "0", *TINY, "--fit", "resize"]
+    # in half precision the last digits of an answer depend on which other sizes were seen
+    arguments = ["demo", "train", "--fold", "0", *TINY, "--fit", "resize", "--precision", "float32"]
     run(*arguments, "--run", "first", root=demo_root)
     runs = demo_root / "runs" / "demo"
     first = hashes(runs / "first" / "fold0")
