@@ -11,15 +11,17 @@ from pipeline.job import Job
 from pipeline.store import Store
 
 # how the weights came about: the report shows it
-BESIDE = ("history.csv", "environment.json")
+HISTORY, ENVIRONMENT = "history.csv", "environment.json"
+# of the environment: with another of these the fold would be another one
+DECISIVE = ("code", "backend", "pretrained")
 
 
-def take(job: Job, fold, inputs: dict, pretrained: str | None) -> str:
-    """Copies a fold's weights and history from a run that learnt it from the same inputs.
+def take(job: Job, fold, inputs: dict, environment: dict) -> str:
+    """Copies a fold's weights and history from a run that learnt it from the same inputs, with the same code.
 
     Args:
         inputs: what the fold is to be made from (`trained.inputs_of`, with pseudo-labels their fingerprint, too).
-        pretrained: the hash of the file of weights that the network would begin with; None without one.
+        environment: what it would be made with now, as `environment.json` holds it.
     Returns: the name of that run; blank where there is none, and nothing is written.
     """
     for folder in sorted(job.store.runs.glob("*")):
@@ -28,8 +30,8 @@ def take(job: Job, fold, inputs: dict, pretrained: str | None) -> str:
         record = store.read_record(weights) if weights and weights.suffix == ".h5" else None
         if record is None or _learnt(record["inputs"]) != _learnt(inputs):
             continue
-        beside = [other.fold(fold) / name for name in BESIDE]
-        if not all(path.exists() for path in beside) or store.read_json(beside[1]).get("pretrained") != pretrained:
+        beside = [other.fold(fold) / name for name in (HISTORY, ENVIRONMENT)]
+        if not all(path.exists() for path in beside) or _decisive(store.read_json(beside[1])) != _decisive(environment):
             continue
         for path in beside:
             with store.atomic(job.store.fold(fold) / path.name) as part:
@@ -38,6 +40,10 @@ def take(job: Job, fold, inputs: dict, pretrained: str | None) -> str:
             shutil.copyfile(weights, part)
         return other.run
     return ""
+
+
+def _decisive(environment: dict) -> list:
+    return [environment.get(name) for name in DECISIVE]
 
 
 def _learnt(inputs: dict) -> dict:

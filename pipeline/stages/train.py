@@ -3,7 +3,8 @@
 Of the classical model `model.json` stands in the weights' place.
 With --pseudo RUN a fold also reads fold<k>/test.npy and test.csv of that run.
 A fold once trained is kept unless --again is given; a killed one goes on from its last finished epoch. A run that
-differs from another in how it predicts alone (--tta, --tta-scales, --tile) takes the weights of that one.
+differs from another in how it predicts alone (--tta, --tta-scales, --tile) takes the weights of that one, if the code
+that learns is still the same.
 """
 
 import math
@@ -86,8 +87,7 @@ def _train(job: Job, fold) -> None:
     if not job.store.model_file(fold):
         environment = learner.environment(job.recipe)
         _refuse_another_beginning(job, environment)
-        pretrained = environment.get("pretrained")
-        before = "" if job.again else learnt_before.take(job, fold, plan.inputs, pretrained)
+        before = "" if job.again else learnt_before.take(job, fold, plan.inputs, environment)
         if before:
             job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
         else:
