@@ -237,7 +237,7 @@ class Experiment:
     def note(self, run: str, fold: int, seconds: float, printed: str) -> None:
         """A row of results.csv, once for each fold."""
         lines = [line for line in printed.splitlines() if line.startswith(f"fold {fold}: out-of-fold score")]
-        scores = {("no_tta" if "without flips" in line else "tta"): line.rsplit(" ", 1)[1] for line in lines}
+        scores = {("no_tta" if "not averaged" in line else "tta"): line.rsplit(" ", 1)[1] for line in lines}
         environment = store.read_json(self.folder(run) / f"fold{fold}" / "environment.json")
         row = {"run": run, "fold": str(fold), "seconds": f"{seconds:.0f}"}
         row |= {"score_at_half": scores.get("tta", ""), "score_at_half_no_tta": scores.get("no_tta", "")}

@@ -114,7 +114,7 @@ def lines(job: Job, note: str) -> list[str]:
         ("**cross-fitted**", content.get("cross_fitted"), error),
         ("out-of-fold, thresholds chosen on all", content.get("oof"), ""),
         ("out-of-fold at .5", content.get("oof_at_half"), ""),
-        ("out-of-fold without flips", content.get("oof_no_tta"), ""),
+        ("out-of-fold, not averaged over flips", content.get("oof_no_tta"), ""),
     ]
     if gathered.hidden:
         rows.append((f"test part, {gathered.hidden.n} images", gathered.hidden.score, ""))

@@ -7,13 +7,14 @@ import shutil
 
 from pipeline import recipe as recipes
 from pipeline import store
+from pipeline.errors import UserError
 from pipeline.job import Job
 from pipeline.store import Store
 
 # how the weights came about: the report shows it
 HISTORY, ENVIRONMENT = "history.csv", "environment.json"
 # of the environment: with another of these the fold would be another one
-DECISIVE = ("code", "backend", "pretrained")
+DECISIVE = ("code", "backend", "precision", "pretrained", "changed_meanwhile")
 
 
 def take(job: Job, fold, inputs: dict, environment: dict) -> str:
@@ -26,20 +27,34 @@ def take(job: Job, fold, inputs: dict, environment: dict) -> str:
     """
     for folder in sorted(job.store.runs.glob("*")):
         other = Store(job.store.root, job.store.competition, folder.name)
-        weights = other.model_file(fold) if other.run != job.store.run else None
-        record = store.read_record(weights) if weights and weights.suffix == ".h5" else None
-        if record is None or _learnt(record["inputs"]) != _learnt(inputs):
-            continue
-        beside = [other.fold(fold) / name for name in (HISTORY, ENVIRONMENT)]
-        if not all(path.exists() for path in beside) or _decisive(store.read_json(beside[1])) != _decisive(environment):
-            continue
-        for path in beside:
-            with store.atomic(job.store.fold(fold) / path.name) as part:
-                shutil.copyfile(path, part)
-        with store.recorded(job.store.fold(fold) / weights.name, inputs) as part:
-            shutil.copyfile(weights, part)
-        return other.run
+        if other.run != job.store.run and (found := _same(other, fold, inputs, environment)):
+            _copy(other, job.store, fold, inputs, found)
+            return other.run
     return ""
+
+
+def _same(other: Store, fold, inputs: dict, environment: dict) -> dict | None:
+    """The environment that another run learnt the fold in, where that run would do; None where it would not."""
+    weights, beside = other.model_file(fold), [other.fold(fold) / name for name in (HISTORY, ENVIRONMENT)]
+    if weights is None or weights.suffix != ".h5" or not all(path.exists() for path in beside):
+        return None
+    try:
+        record, found = store.read_record(weights), store.read_json(beside[1])
+    except UserError:
+        # a damaged file of a run that nobody asked about: that run will not do
+        return None
+    if record is None or _learnt(record["inputs"]) != _learnt(inputs) or _decisive(found) != _decisive(environment):
+        return None
+    return found
+
+
+def _copy(other: Store, own: Store, fold, inputs: dict, environment: dict) -> None:
+    with store.atomic(own.fold(fold) / HISTORY) as part:
+        shutil.copyfile(other.fold(fold) / HISTORY, part)
+    store.write_json(own.fold(fold) / ENVIRONMENT, {"taken_from": other.run, **environment})
+    weights = other.model_file(fold)
+    with store.recorded(own.fold(fold) / weights.name, inputs) as part:
+        shutil.copyfile(weights, part)
 
 
 def _decisive(environment: dict) -> list:

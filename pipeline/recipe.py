@@ -26,8 +26,8 @@ class Recipe:
     encoder: str = ""  # a network of keras.applications as the way down (resnet50, …); blank is the model's own
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
     depth: int = 4  # how often the resolution is halved
-    width: int = 32  # filters at full resolution; doubled at every halving
-    stem: int = 1  # stride of a first convolution of unet: 2 sees an input twice as large at about the same cost
+    width: int = 32  # filters at full resolution, or behind the stem; doubled at every halving
+    stem: int = 1  # stride of unet's first convolution: 2 sees twice the size at about the same cost; no encoder
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)

@@ -29,7 +29,7 @@ class OutOfFold:
     Attributes:
         ids, coverage: of each image; folds: which held it out.
         search: the task's, over these images.
-        unflipped: a tally of the predictions without flips from rules, or None where those were not kept.
+        unflipped: a tally of the predictions that are not averaged, from rules, or None where those were not kept.
         metric: the competition's; groups: of each image, or None.
         also: further scores: name -> one number per image.
     """
@@ -146,7 +146,7 @@ def table(content: dict) -> list[str]:
     error = content["standard_error"]
     lines.append(row("cross-fitted", content["cross_fitted"]) + (f" ± {error:.4f}" if error else ""))
     lines.append(row("out-of-fold at .5", content["oof_at_half"]))
-    lines.append(row("out-of-fold without flips", content["oof_no_tta"]))
+    lines.append(row("out-of-fold, not averaged over flips", content["oof_no_tta"]))
     if content["mean_iou_at_half"] is not None:
         lines.append(row("mean IoU at .5, all images", content["mean_iou_at_half"]))
         lines.append(row("mean IoU at .5, images with truth", content["mean_iou_at_half_non_empty"]))

@@ -150,7 +150,7 @@ def test_the_u_net_takes_an_encoder_in_mixed_precision(application, tmp_path):
 
 def test_the_u_net_takes_an_encoder_without_features_at_half_the_resolution():
     with without_values():
-        network = unet.build(Recipe(encoder="convnexttiny", width=4), 3, 1, [0.5] * 3, [0.2] * 3)
+        network = unet.build(Recipe(encoder="convnexttiny", width=4, stem=2), 3, 1, [0.5] * 3, [0.2] * 3)
         assert network.compute_output_shape((2, 64, 32, 3)) == (2, 64, 32, 1)
 
 

@@ -41,7 +41,7 @@ def test_what_learns_the_same_is_taken_and_stands_for_itself(job, changes):
     assert (folder / "model.weights.h5").read_bytes() == b"learnt"
     assert store.read_record(folder / "model.weights.h5")["inputs"] == inputs(**changes)
     assert (folder / "history.csv").read_text() == "epoch\n1\n"
-    assert json.loads((folder / "environment.json").read_text()) == ENVIRONMENT
+    assert json.loads((folder / "environment.json").read_text()) == {"taken_from": "first", **ENVIRONMENT}
 
 
 def test_on_other_hardware_it_is_the_same(job):
@@ -50,7 +50,12 @@ def test_on_other_hardware_it_is_the_same(job):
 
 @pytest.mark.parametrize(
     "change",
-    [{"code": {"pipeline/training/fit.py": "2"}}, {"backend": "jax"}, {"pretrained": "hash of a file"}],
+    [
+        {"code": {"pipeline/training/fit.py": "2"}},
+        {"backend": "jax"},
+        {"pretrained": "hash of a file"},
+        {"precision": "bfloat16"},
+    ],
     ids=str,
 )
 def test_with_other_code_another_backend_or_beginning_it_is_not(job, change):
@@ -84,5 +89,10 @@ def test_weights_that_are_yours_or_have_no_history_are_not_taken(job):
     (first / "history.csv").unlink()
     assert taken(job) == ""
     store.write_text(first / "history.csv", "epoch\n1\n")
+    store.write_json(first / "environment.json", {**ENVIRONMENT, "changed_meanwhile": ["pipeline/training/fit.py"]})
+    assert taken(job) == ""
+    (first / "environment.json").write_text("{")
+    assert taken(job) == ""
+    store.write_json(first / "environment.json", ENVIRONMENT)
     (first / "model.weights.h5").write_bytes(b"brought")
     assert taken(job) == ""

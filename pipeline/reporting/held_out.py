@@ -18,7 +18,7 @@ class HeldOut:
 
     Attributes:
         rows: of the prepared table; folds: which held each out; places: where it is in its fold's predictions.
-        tally: what they got; unflipped: the same without flips, or None.
+        tally: what they got; unflipped: the same, each image seen once, or None.
         wrong: share of the pixels that are wrong; found: coverage as predicted; coverage: of the truth.
     """
 

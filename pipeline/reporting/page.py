@@ -10,6 +10,7 @@ from pipeline.job import Job
 from pipeline.recipe import scales
 from pipeline.reporting import gallery, reproduce, sections
 from pipeline.reporting.facts import Facts, agreement
+from pipeline.training import trainer
 
 SHOWN = 6  # tiles in each part of the gallery
 GALLERY = {
@@ -106,7 +107,7 @@ def _collapsed(job: Job, facts: Facts) -> str | None:
 
 def _views(job: Job) -> tuple[list[str], list[str]]:
     """What predictions are averaged over: the names of flips, and of scales."""
-    if not job.recipe.tta:
+    if not trainer.averages(job.recipe):
         return [], []
     larger = [f"{scale:g}" for scale in scales(job.recipe.tta_scales)]
     return [flip.name for flip in SYMMETRIES[job.competition.symmetry]], ["1", *larger] if larger else []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline import store, trained
+from pipeline.errors import UserError
 from pipeline.job import Job
 from pipeline.run_recipe import saved_in
 from pipeline.training import backend
@@ -21,11 +22,15 @@ def commands(job: Job) -> list[str]:
 
 
 def _source(job: Job) -> Job | None:
-    """The run that a run's pseudo-labels are from; None where there is none, or it is gone."""
+    """The run that a run's pseudo-labels are from; None where there is none, or none that can be read."""
     there = replace(job.store, run=job.recipe.pseudo)
     if not job.recipe.pseudo or not there.recipe.exists():
         return None
-    name, recipe = saved_in(there.recipe)
+    try:
+        name, recipe = saved_in(there.recipe)
+    except UserError:
+        # of an earlier version: its commands would not run either
+        return None
     return replace(job, store=there, recipe=recipe, recipe_name=name)
 
 

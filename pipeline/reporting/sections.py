@@ -30,7 +30,7 @@ def scores(facts: Facts) -> dict:
         add("out-of-fold", tally.score(), tally.error(), "with the thresholds of the submission")
         add("at .5", content.get("oof_at_half"), None, "no threshold chosen at all")
         if plain is not None:
-            add("without flips", plain.score(), plain.error(), "the same, each image seen once")
+            add("not averaged", plain.score(), plain.error(), "the same, each image seen once")
     # the score to expect comes first; where nothing is hidden it is so already
     rows.sort(key=lambda row: row["name"] != "cross-fitted")
     chart = charts.dots([(row["name"], row["score"], row["error"]) for row in rows]) if len(rows) > 1 else ""

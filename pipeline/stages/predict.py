@@ -23,7 +23,7 @@ def inputs_of(job: Job, fold) -> dict:
         "weights": _weights(job, fold),
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
-        "tta_scales": job.recipe.tta_scales,
+        **({"tta_scales": job.recipe.tta_scales} if job.recipe.tta_scales else {}),
         "symmetry": job.competition.symmetry,
     }
 

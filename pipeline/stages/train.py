@@ -91,7 +91,7 @@ def _train(job: Job, fold) -> None:
         if before:
             job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
         else:
-            store.write_json(folder / "environment.json", environment)
+            store.write_json(folder / "environment.json", {**environment, **_changed_meanwhile(folder)})
             learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
@@ -116,6 +116,16 @@ def whole_plan(job: Job, fold) -> FoldPlan:
     return replace(plan, learnt=learnt, inputs={**plan.inputs, "pseudo": fingerprint}, pseudo=labels)
 
 
+def _changed_meanwhile(folder: Path) -> dict:
+    """Which files that decide what is learnt are others now than when a killed fold began; blank where none is."""
+    if not (folder / "checkpoint.npz").exists():
+        return {}
+    path = folder / "environment.json"
+    before = store.read_json(path).get("changed_meanwhile", []) if path.exists() else []
+    changed = sorted({*before, *backend.changed_code(folder)})
+    return {"changed_meanwhile": changed} if changed else {}
+
+
 def _refuse_another_beginning(job: Job, environment: dict) -> None:
     """Raises UserError where another fold of the run began with another file of weights under the same name."""
     for fold in trained.folds(job):
@@ -131,8 +141,9 @@ def _refuse_another_beginning(job: Job, environment: dict) -> None:
 def _scores(job: Job, plan) -> list[str]:
     task, metric, groups = job.competition.task, job.competition.metric, job.prepared.groups(plan.held_out)
     lines = []
-    averaged = "averaged over flips and scales" if job.recipe.tta and job.recipe.tta_scales else "averaged over flips"
-    for name, title in (("valid_no_tta", "without flips"), ("valid", averaged)):
+    scaled = job.recipe.tta_scales and trainer.averages(job.recipe)
+    averaged = "averaged over flips and scales" if scaled else "averaged over flips"
+    for name, title in (("valid_no_tta", "not averaged"), ("valid", averaged)):
         items = answers.items(job, [plan.number], name)
         tally = scoring.count(metric, task, items, task.plain_thresholds(), groups)
         lines.append(f"out-of-fold score at threshold .5, {title}: {tally.score():.4f}")

@@ -75,7 +75,7 @@ def scales_for(recipe: Recipe) -> tuple[float, ...]:
 def environment(recipe: Recipe) -> dict:
     """What a fold begins with: versions, hardware, code, and the file of weights if there is one."""
     path = Path(recipe.weights)
-    found = backend.environment()
+    found = backend.environment() | {"precision": precision_for(recipe)}
     return {**found, "pretrained": store.file_hash(path)} if path.is_file() else found
 
 

@@ -67,7 +67,8 @@ class Predictor:
         # how large a picture is seen is settled: what is left of `size` is how far it is mirrored
         size = 0 if self.recipe.fit == "resize" else self.recipe.size
         other.recipe = replace(self.recipe, fit="pad", size=size)
-        larger = _Rescaled(images, lambda row: [max(1, round(scale * side)) for side in self._seen(images, row)])
+        sizes = {row: [max(1, round(scale * side)) for side in self._seen(images, row)] for row in rows}
+        larger = _Rescaled(images, sizes)
         for row, _, averaged in other._at_one_scale(larger, rows, flips):
             yield resized(averaged, (int(images.heights[row]), int(images.widths[row])))
 
@@ -193,14 +194,14 @@ class Predictor:
 
 
 class _Rescaled:
-    """Reads pictures of another reader at another size."""
+    """Reads pictures of another reader at other sizes: row -> height and width."""
 
-    def __init__(self, images, size_of):
+    def __init__(self, images, sizes: dict[int, list[int]]):
         self.images = images
-        self.heights, self.widths = np.array([size_of(row) for row in range(len(images.heights))]).T
+        self.heights, self.widths = ({row: size[axis] for row, size in sizes.items()} for axis in (0, 1))
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return resized(self.images[row], (int(self.heights[row]), int(self.widths[row])))
+        return resized(self.images[row], (self.heights[row], self.widths[row]))
 
 
 def _mean(answers: list[np.ndarray]) -> np.ndarray:

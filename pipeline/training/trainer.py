@@ -51,6 +51,11 @@ def check(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: 
         catalogue.check_weights_file(recipe.encoder, Path(recipe.weights))
 
 
+def averages(recipe: Recipe) -> bool:
+    """Whether predictions are averaged over flips (and scales)."""
+    return recipe.tta and catalogue.is_network(recipe)
+
+
 def release() -> None:
     """Lets go of what Keras keeps of networks that nobody needs any more; where it was never loaded, nothing.
 
