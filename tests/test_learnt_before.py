@@ -7,7 +7,9 @@ import pytest
 
 from pipeline import learnt_before, store
 from pipeline import recipe as recipes
+from pipeline.stages import train
 from pipeline.store import Store
+from pipeline.training import backend
 
 ENVIRONMENT = {"code": {"pipeline/training/fit.py": "1"}, "backend": "tensorflow", "hardware": "a"}
 
@@ -96,3 +98,18 @@ def test_weights_that_are_yours_or_have_no_history_are_not_taken(job):
     store.write_json(first / "environment.json", ENVIRONMENT)
     (first / "model.weights.h5").write_bytes(b"brought")
     assert taken(job) == ""
+
+
+def test_a_killed_fold_that_goes_on_with_other_code_says_so_for_good(tmp_path):
+    now = backend.code_fingerprints()
+    store.write_json(tmp_path / "environment.json", {"code": {**now, "pipeline/prepared.py": "then"}})
+    # nothing was learnt with it
+    assert train._changed_meanwhile(tmp_path) == {}
+    (tmp_path / "checkpoint.npz").write_bytes(b"half a training")
+    marked = train._changed_meanwhile(tmp_path)
+    assert marked == {"changed_meanwhile": ["pipeline/prepared.py"]}
+    # killed once more
+    store.write_json(tmp_path / "environment.json", {"code": now, **marked})
+    assert train._changed_meanwhile(tmp_path) == marked
+    store.write_json(tmp_path / "environment.json", {"code": now})
+    assert train._changed_meanwhile(tmp_path) == {}
