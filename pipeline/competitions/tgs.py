@@ -113,6 +113,7 @@ def _doubt(labels: np.ndarray, written: str | None) -> str | None:
 # benchmarks/tgs/ablation.
 QUICK = {
     "width": 16,
+    # instead of pad: +.005 ± .004 (n 1500)
     "fit": "resize",
     # at 128 pixels, against 64 without a stem in the same time: +.013 ± .004 (n 1500)
     "stem": 2,
