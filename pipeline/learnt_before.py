@@ -62,6 +62,6 @@ def _decisive(environment: dict) -> list:
 
 
 def _learnt(inputs: dict) -> dict:
-    """The inputs without what only predictions depend on. Fields that did not exist then have their defaults."""
-    recipe = {**recipes.to_json(recipes.Recipe()), **inputs.get("recipe", {})}
+    """The inputs without what only predictions depend on."""
+    recipe = recipes.completed(inputs.get("recipe", {}))
     return {**inputs, "recipe": {name: value for name, value in recipe.items() if name not in recipes.PREDICTING}}

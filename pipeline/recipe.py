@@ -255,6 +255,11 @@ def to_json(recipe: Recipe) -> dict:
     return asdict(recipe)
 
 
+def completed(saved: dict) -> dict:
+    """The fields of a recipe as it was recorded; those that did not exist then have their defaults."""
+    return {**to_json(Recipe()), **saved}
+
+
 def differences(recipe: Recipe, other: Recipe) -> dict:
     """The fields of `recipe` that differ from `other`, with their values."""
     mine, theirs = asdict(recipe), asdict(other)

@@ -122,5 +122,5 @@ def _differences(saved: dict, wanted: dict) -> list[str]:
     # not recorded by earlier versions
     found += ["other flips (symmetry)"] if saved.get("symmetry", wanted["symmetry"]) != wanted["symmetry"] else []
     # a field that did not exist then has its default now
-    recipe = {**recipes.to_json(recipes.Recipe()), **saved.get("recipe", {})}
+    recipe = recipes.completed(saved.get("recipe", {}))
     return found + (["another recipe"] if recipe != wanted["recipe"] else [])

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.recipe import Recipe, to_json
+from pipeline.recipe import completed
 from pipeline.store import atomic
 
 
@@ -43,7 +43,7 @@ def load(path: Path, learner, inputs: dict) -> int:
     wanted = json.loads(json.dumps(inputs))
     for content in (made_from, wanted):
         # a field that did not exist then has its default now
-        content["recipe"] = {**to_json(Recipe()), **content.get("recipe", {})}
+        content["recipe"] = completed(content.get("recipe", {}))
     if made_from != wanted and made_from == {**wanted, "pseudo": made_from.get("pseudo")}:
         raise UserError(
             f"{path} has learnt from other predictions of the run that --pseudo names than are there now; bring those "
