@@ -27,9 +27,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import archive
-from pipeline import recipe, run_recipe, store, variants
+from pipeline import recipe
 from pipeline.__main__ import competition, parse
 from pipeline.errors import UserError
+from pipeline.runs import identity, variants
+from pipeline.store import disk
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ["run", "fold", "seconds", "score_at_half", "score_at_half_no_tta", "out_of_fold", "cross_fitted"]
@@ -87,7 +89,7 @@ class Experiment:
         """A recipe with the options for every training. Raises UserError."""
         given = vars(parse([self.competition, *self.options]))
         fields = {key: given[key] for key in recipe.to_json(recipe.Recipe()) if given[key] is not None}
-        return run_recipe.resolve_run(competition(self.competition), self.root, None, name, fields)[2]
+        return identity.resolve_run(competition(self.competition), self.root, None, name, fields)[2]
 
     def named(self, name: str) -> list[str]:
         """The options of a recipe's run."""
@@ -127,7 +129,7 @@ class Experiment:
             return
         name = f"{self.competition}-{run}.csv"
         shutil.copy(self.root / "submissions" / name, self.out / name)
-        found = store.read_json(self.folder(run) / "thresholds.json")
+        found = disk.read_json(self.folder(run) / "thresholds.json")
         error = found["standard_error"] or 0
         rows = [self.rows[run, str(fold)] for fold in range(count) if (run, str(fold)) in self.rows]
         seconds, first = sum(float(row["seconds"]) for row in rows), rows[0]
@@ -238,7 +240,7 @@ class Experiment:
         """A row of results.csv, once for each fold."""
         lines = [line for line in printed.splitlines() if line.startswith(f"fold {fold}: out-of-fold score")]
         scores = {("no_tta" if "not averaged" in line else "tta"): line.rsplit(" ", 1)[1] for line in lines}
-        environment = store.read_json(self.folder(run) / f"fold{fold}" / "environment.json")
+        environment = disk.read_json(self.folder(run) / f"fold{fold}" / "environment.json")
         row = {"run": run, "fold": str(fold), "seconds": f"{seconds:.0f}"}
         row |= {"score_at_half": scores.get("tta", ""), "score_at_half_no_tta": scores.get("no_tta", "")}
         self.rows[run, str(fold)] = row | {name: environment.get(name, "") for name in ("backend", "hardware")}
@@ -247,7 +249,7 @@ class Experiment:
 
     def write_table(self) -> None:
         rows = [[row.get(name, "") for name in COLUMNS] for row in self.rows.values()]
-        store.write_rows(self.out / TABLE, COLUMNS, rows)
+        disk.write_rows(self.out / TABLE, COLUMNS, rows)
 
     def resume(self, earlier: Path) -> None:
         """Takes what an earlier call left. What is not trained any more still belongs to the result."""

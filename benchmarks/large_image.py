@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.record import job_of
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES
-from pipeline.prepared import Prepared
+from pipeline.store.prepared import Prepared
 from pipeline.training import backend
 
 

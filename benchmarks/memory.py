@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from pipeline.imaging import rle
-from pipeline.store import write_rows
+from pipeline.store.disk import write_rows
 
 ROOT = Path(__file__).parents[1]
 TRAIN, TEST, SUBJECTS = 5635, 5508, 47

@@ -14,13 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import store
 from pipeline.__main__ import competition
-from pipeline.job import Job
-from pipeline.reporting import facts, reproduce
-from pipeline.reporting.submitted import labels_of_rows
-from pipeline.run_recipe import resolve_run
-from pipeline.store import Store
+from pipeline.reporting.run import facts, reproduce
+from pipeline.reporting.run.submitted import labels_of_rows
+from pipeline.runs.identity import resolve_run
+from pipeline.runs.job import Job
+from pipeline.store import disk
+from pipeline.store.paths import Store
 
 HERE = Path(__file__).parent
 LARGE = 400_000  # bytes from which a csv is packed
@@ -96,7 +96,7 @@ def tile(labels: np.ndarray, task) -> np.ndarray:
 
 
 def lines(job: Job, note: str) -> list[str]:
-    content, gathered = store.read_json(job.store.thresholds), facts.gather(job)
+    content, gathered = disk.read_json(job.store.thresholds), facts.gather(job)
     form, info = job.competition, job.prepared
     command = reproduce.commands(job)[0].replace(f" --run {job.store.run}", "", 1)
     data = "" if form.draw else " --data DIR"

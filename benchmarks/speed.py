@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import submission
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
+from pipeline.store import submission
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.scoring import Tally
 

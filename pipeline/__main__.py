@@ -12,7 +12,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.recipe import Recipe
-from pipeline.run_recipe import absolute, in_words, resolve_run, with_absolute_weights
+from pipeline.runs.identity import absolute, in_words, resolve_run, with_absolute_weights
 
 STAGES = ("download", "prepare", "split", "train", "tune", "predict", "submit", "report", "upload")
 PACKAGE = Path(__file__).parent
@@ -111,7 +111,7 @@ def _bring_up_to_date(job, names, done: set[str], may_train: bool) -> None:
             continue
         _bring_up_to_date(job, stage(name).READS, done, may_train)
         if name == "train" and not may_train:
-            from pipeline import trained
+            from pipeline.runs import trained
 
             trained.require(job)
         elif stage(name).is_current(job):
@@ -231,8 +231,8 @@ def _fold(word: str):
 
 def job_for(chosen, options: argparse.Namespace):
     """The job of these options; the recipe is the saved one where the run exists."""
-    from pipeline.job import Job
-    from pipeline.store import Store
+    from pipeline.runs.job import Job
+    from pipeline.store.paths import Store
 
     root = absolute(options.root or PACKAGE.parent)
     overrides = {

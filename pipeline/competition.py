@@ -3,18 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric
 from pipeline.imaging.objects import ObjectMetric
-from pipeline.submission import Format
+from pipeline.store.submission import Format
 from pipeline.tasks.task import Task
-
-if TYPE_CHECKING:
-    from pipeline.raw_files import RawFiles
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Competition:
         slug: its name on Kaggle; blank where it is not there.
         task: the kind of answer.
         metric: the official score.
-        read: finds the images among the raw files.
+        read: finds the images among the raw files (a `raw.files.RawFiles`).
         format: the columns of its submission.
         symmetry: which flips and turns leave the pictures plausible (a key of `imaging.flips.SYMMETRIES`).
         recipes: name -> fields that differ from the defaults; `smoke`, `quick` and `default` exist everywhere.
@@ -83,7 +79,7 @@ class Competition:
     slug: str
     task: Task
     metric: CountMetric | ObjectMetric
-    read: Callable[["RawFiles"], RawData]
+    read: Callable[..., RawData]
     format: Format
     symmetry: str
     recipes: Mapping[str, dict]

@@ -4,7 +4,8 @@ import importlib.util
 import shutil
 
 import pytest
-from runs import ROOT, run
+
+from tests.start import ROOT, run
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import settings

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import ROOT, environment
 
 from pipeline import __main__ as command_line
+from tests.start import ROOT, environment
 
 PACKAGE = ROOT / "pipeline"
 FILES = {
@@ -17,7 +17,21 @@ FILES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
-FOLDERS = ("competitions", "imaging", "models", "reporting", "stages", "tasks", "tools", "training")
+ROOMS = (
+    "competitions",
+    "imaging",
+    "kaggle",
+    "models",
+    "raw",
+    "reporting",
+    "runs",
+    "stages",
+    "store",
+    "tasks",
+    "tools",
+    "training",
+)
+HALL = {"__init__", "__main__", "competition", "errors", "recipe"}
 # too heavy for a command that only prints a line
 HEAVY = (
     "keras",
@@ -61,7 +75,7 @@ OURS = {name: {other for other in imports if other in FILES} for name, imports i
 
 
 def part(module: str) -> str:
-    """`pipeline.stages.tune` -> `stages`; `pipeline.store` -> `store`; `pipeline` itself is blank."""
+    """`pipeline.stages.tune` -> `stages`; `pipeline.recipe` -> `recipe`; `pipeline` itself is blank."""
     return (module.split(".") + [""])[1]
 
 
@@ -72,17 +86,28 @@ def importers(*packages: str) -> dict[str, set[str]]:
 
 
 def test_the_reader_of_imports_sees_every_kind():
-    code = (
-        "import keras\ndef f():\n from pipeline import store\n from pipeline.imaging.rle import encode\n import os.path"
-    )
-    assert _imports(ast.parse(code)) == {"keras", "pipeline.store", "pipeline.imaging.rle", "os.path"}
+    code = "import keras\ndef f():\n from pipeline import recipe\n from pipeline.imaging.rle import parse\n import os"
+    assert _imports(ast.parse(code)) == {"keras", "pipeline.recipe", "pipeline.imaging.rle", "os"}
     assert "pipeline.training.fit" in OURS["pipeline.training.trainer"]
-    assert "pipeline.raw_files" not in OURS["pipeline.competition"]
     assert len(FILES) > 40
 
 
-def test_every_folder_is_on_the_floor_plan():
-    assert {path.parent.name for path in FILES.values()} - {"pipeline"} == set(FOLDERS)
+def test_every_room_is_on_the_floor_plan_and_the_hall_is_small():
+    assert {path.name for path in PACKAGE.iterdir() if any(path.glob("*.py"))} == set(ROOMS)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == HALL
+
+
+def test_no_file_is_called_as_its_room_is():
+    """`store/flat.py`, not `store/store_flat.py`: a name says what the room does not say already."""
+    for path in FILES.values():
+        room = path.parent.name
+        assert room in ("pipeline", "__init__") or not path.stem.startswith((f"{room}_", f"{room.rstrip('s')}_")), path
+
+
+def test_rooms_of_one_kind_use_the_same_names():
+    for page in ("run", "explore"):
+        files = {path.name for path in (PACKAGE / "reporting" / page).iterdir()}
+        assert {"page.py", "page.html", "facts.py", "sections.py", "gallery.py"} <= files
 
 
 def test_there_is_no_circle():
@@ -99,28 +124,30 @@ def test_there_is_no_circle():
         visit(module, [])
 
 
+def test_there_is_no_circle_between_rooms():
+    arrows = {}
+    for module, others in OURS.items():
+        arrows.setdefault(part(module), set()).update(part(other) for other in others)
+    left = {room: others - {room, ""} for room, others in arrows.items()}
+    while left:
+        free = [room for room, others in left.items() if not others & left.keys()]
+        assert free, f"each of these needs another: {left}"
+        for room in free:
+            del left[room]
+
+
 @pytest.mark.parametrize(
     ("folder", "allowed"),
     [
         ("errors", set()),
         ("imaging", {"imaging"}),
         ("recipe", {"errors"}),
-        ("store", {"errors"}),
-        ("flat", {"errors"}),
+        ("store", {"store", "imaging", "errors"}),
         ("models", {"models", "recipe", "errors"}),
         ("tasks", {"tasks", "imaging", "errors"}),
-        ("submission", {"errors", "imaging"}),
-        ("competition", {"errors", "imaging", "submission", "tasks"}),
-        ("raw_files", {"errors", "store"}),
-        ("kaggle_errors", {"errors"}),
-        ("kaggle_site", {"errors", "kaggle_errors", "store"}),
-        ("prepared", {"errors", "flat", "store"}),
-        ("predictions", {"errors", "flat", "store"}),
-        ("fold_table", {"errors", "prepared", "store"}),
-        ("mask_labels", {"errors"}),
-        ("image_folders", {"competition", "errors", "mask_labels", "raw_files"}),
-        ("folder_survey", {"errors", "image_folders", "mask_labels", "raw_files"}),
-        ("answers", {"job", "predictions"}),
+        ("competition", {"errors", "imaging", "store", "tasks"}),
+        ("raw", {"raw", "competition", "errors", "store"}),
+        ("kaggle", {"kaggle", "errors", "store"}),
     ],
 )
 def test_the_ground_floor_imports_only_what_lies_below_it(folder, allowed):
@@ -132,14 +159,11 @@ def test_the_ground_floor_imports_only_what_lies_below_it(folder, allowed):
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("training", {"stages", "tools", "competitions", "job", "trained", "tuning", "reporting", "raw_files"}),
+        ("training", {"stages", "tools", "competitions", "runs", "reporting", "raw"}),
+        ("runs", {"stages", "tools", "competitions", "reporting", "kaggle"}),
         ("reporting", {"stages", "tools", "competitions", "models"}),
-        ("competitions", {"stages", "tools", "job", "training", "models", "prepared", "predictions", "reporting"}),
+        ("competitions", {"stages", "tools", "runs", "training", "models", "reporting"}),
         ("stages", {"stages", "tools", "competitions", "models"}),
-        ("job", {"stages", "tools", "competitions", "models", "training"}),
-        ("trained", {"stages", "tools", "competitions", "models", "training"}),
-        ("pseudo", {"stages", "tools", "competitions", "models"}),
-        ("tuning", {"stages", "tools", "competitions", "models", "training", "job"}),
     ],
 )
 def test_the_upper_floors_do_not_import_what_lies_beside_or_above_them(folder, forbidden):
@@ -169,11 +193,11 @@ def test_only_models_and_training_import_keras():
 
 
 def test_only_kaggle_site_talks_to_kaggle():
-    assert set(importers("kaggle", "kagglesdk", "kagglehub")) == {"pipeline.kaggle_site"}
+    assert set(importers("kaggle", "kagglesdk", "kagglehub")) == {"pipeline.kaggle.site"}
 
 
 def test_the_kaggle_client_is_imported_within_functions_alone():
-    at_the_top = [node for node in TREES["pipeline.kaggle_site"].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    at_the_top = [node for node in TREES["pipeline.kaggle.site"].body if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = _imports(ast.Module(at_the_top, []))
     assert not [name for name in names if name.startswith("kaggle")]
 
@@ -321,7 +345,7 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_every_stage_can_be_asked_whether_it_is_current_without_loading_anything_heavy():
     stages = ", ".join(f"pipeline.stages.{name}" for name in command_line.STAGES)
-    loaded, _ = _loaded(f"import {stages}, pipeline.trained, pipeline.tuning, pipeline.submission")
+    loaded, _ = _loaded(f"import {stages}, pipeline.runs.trained, pipeline.runs.tuning, pipeline.store.submission")
     assert loaded == set()
 
 

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_runs import competition, hold_out, job_of
 
-from pipeline import store, trained
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice, each_group
 from pipeline.imaging.objects import ObjectMetric
+from pipeline.runs import trained
 from pipeline.stages import predict, prepare, submit, tune
-from pipeline.submission import Format
+from pipeline.store import disk
+from pipeline.store.submission import Format
 from pipeline.tasks.instances import Instances
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tasks.volume import Volume
+from tests.reporting.example_runs import competition, hold_out, job_of
 
 PIXELS, OBJECTS = CountMetric("Dice", dice), ObjectMetric("objects")
 
@@ -109,4 +110,4 @@ def test_what_scores_is_part_of_the_record(tmp_path):
 
     rules = [trained.rules(replace(job.competition, metric=CountMetric("F", fbeta(beta)))) for beta in (1, 1, 2)]
     assert rules[0] == rules[1] != rules[2]
-    assert store.text_hash("a") != trained.rules(job.competition)
+    assert disk.text_hash("a") != trained.rules(job.competition)

@@ -10,7 +10,8 @@ from pipeline import __main__ as command_line
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
-from pipeline.store import Store, write_json
+from pipeline.store.disk import write_json
+from pipeline.store.paths import Store
 
 NAMES = command_line.competition_names()
 DEFAULTS = asdict(Recipe())

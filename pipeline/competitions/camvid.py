@@ -17,9 +17,9 @@ import numpy as np
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging.metrics import CountMetric, iou_of_present, whole_set
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
-from pipeline.submission import Format
+from pipeline.store.submission import Format
 from pipeline.tasks.multiclass import MultiClass
 
 # name -> red, green, blue as CamVid paints it

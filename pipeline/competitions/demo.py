@@ -18,7 +18,7 @@ from pipeline.competitions import tgs
 from pipeline.imaging import rle, seismic
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
 from pipeline.recipe import SMOKE
-from pipeline.store import atomic, write_rows
+from pipeline.store.disk import atomic, write_rows
 from pipeline.tasks.binary import Binary
 
 SEED = 2010

@@ -17,9 +17,9 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import duplicates
 from pipeline.imaging.objects import ObjectMetric
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
-from pipeline.submission import Format
+from pipeline.store.submission import Format
 from pipeline.tasks.instances import Instances
 
 FORMAT = Format(id_column="ImageId", rle_column="EncodedPixels", several=True)

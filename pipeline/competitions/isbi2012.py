@@ -25,9 +25,9 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import soft_dice
 from pipeline.imaging.metrics import CountMetric, dice
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
-from pipeline.submission import Format
+from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
 
 MEMBRANE, INSIDE = 0, 255

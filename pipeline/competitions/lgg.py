@@ -22,9 +22,9 @@ import numpy as np
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging.metrics import CountMetric, dice, each_group
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
-from pipeline.submission import Format
+from pipeline.store.submission import Format
 from pipeline.tasks.volume import Volume
 
 TISSUE = 80  # mean brightness of brain tissue

@@ -17,10 +17,10 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
-from pipeline.store import atomic, write_rows
-from pipeline.submission import Format
+from pipeline.store.disk import atomic, write_rows
+from pipeline.store.submission import Format
 from pipeline.tasks.multilabel import MultiLabel
 
 CLASSES = ("stomach", "small_bowel", "large_bowel")

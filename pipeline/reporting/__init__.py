@@ -1,1 +1,1 @@
-"""What the page of a run shows: numbers, charts and pictures, from the files of the run to one html page."""
+"""What people look at: a room for each page, and one for what they share."""

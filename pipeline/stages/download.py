@@ -1,8 +1,8 @@
 """nothing -> data/<c>/raw: the zip as Kaggle gives it, never unpacked, or what a competition draws itself."""
 
-from pipeline import kaggle_site
 from pipeline.errors import UserError
-from pipeline.job import Job
+from pipeline.kaggle import site
+from pipeline.runs.job import Job
 
 READS = ()
 
@@ -28,7 +28,7 @@ def run(job: Job, named: bool = False) -> None:
         competition.draw(raw)
         job.say(f"drew the images of {competition.name} into {job.store.shown(raw)}")
     elif competition.slug:
-        path = kaggle_site.download(competition.slug, raw, competition.page, job.say)
+        path = site.download(competition.slug, raw, competition.page, job.say)
         job.say(f"downloaded {job.store.shown(path)}, {path.stat().st_size / 1e6:.1f} MB")
     else:
         where = f"get its files from {competition.page} and " if competition.page else ""

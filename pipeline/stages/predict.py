@@ -4,9 +4,10 @@ Averaged over flips, and over scales where the recipe names some; memory is boun
 where a competition has no test part.
 """
 
-from pipeline import store, trained
 from pipeline.errors import UserError, shown
-from pipeline.job import Job
+from pipeline.runs import trained
+from pipeline.runs.job import Job
+from pipeline.store import records
 from pipeline.training import backend, trainer
 
 READS = ("train",)
@@ -32,8 +33,8 @@ def _weights(job: Job, fold) -> str:
     """The fingerprint of the fold's weights; where these are gone, of those that its predictions were made by."""
     weights = job.store.model_file(fold)
     if weights:
-        return store.fingerprint(weights)
-    record = store.read_record(job.store.fold(fold) / "test.npy")
+        return records.fingerprint(weights)
+    record = records.read_record(job.store.fold(fold) / "test.npy")
     return record["inputs"].get("weights", "") if record else ""
 
 
@@ -56,7 +57,7 @@ def run(job: Job, named: bool = False) -> None:
 
 
 def _state(job: Job, fold) -> str:
-    return store.state(job.store.fold(fold) / "test.npy", inputs_of(job, fold))
+    return records.state(job.store.fold(fold) / "test.npy", inputs_of(job, fold))
 
 
 def _predict(job: Job, fold) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import store
 from pipeline.competition import Competition, RawImage
 from pipeline.errors import UserError, shown
-from pipeline.flat import FlatWriter, offsets_of
-from pipeline.job import Job
-from pipeline.raw_files import RawFiles, listing_fingerprint
-from pipeline.store import atomic
+from pipeline.raw.files import RawFiles, listing_fingerprint
+from pipeline.runs.job import Job
+from pipeline.store import disk, records
+from pipeline.store.disk import atomic
+from pipeline.store.flat import FlatWriter, offsets_of
 
 READS = ("download",)
 FORM = 2  # of the prepared files: another number has them made again
@@ -32,7 +32,7 @@ def is_current(job: Job) -> bool:
     folder = job.raw_folder()
     if folder is None:
         return done.exists()
-    state = store.state(done, inputs_of(job.competition, folder))
+    state = records.state(done, inputs_of(job.competition, folder))
     if state == "yours":
         job.say(f"{job.store.shown(done)} was not written by us: used as it is")
     return state in ("current", "yours")
@@ -41,7 +41,7 @@ def is_current(job: Job) -> bool:
 def inputs_of(competition: Competition, folder: Path) -> dict:
     """What the prepared data depends on: the raw files and the code that reads them."""
     code = [path.read_text(encoding="utf-8") for path in _readers(competition)]
-    return {"raw": listing_fingerprint(folder), "reader": store.text_hash(*code), "form": FORM}
+    return {"raw": listing_fingerprint(folder), "reader": disk.text_hash(*code), "form": FORM}
 
 
 def _readers(competition: Competition) -> list[Path]:
@@ -61,7 +61,7 @@ def run(job: Job, named: bool = False) -> None:
         )
     inputs = inputs_of(job.competition, folder)
     done = job.store.prepared / "prepared.json"
-    if store.state(done, inputs) == "yours" and not job.again:
+    if records.state(done, inputs) == "yours" and not job.again:
         job.say(f"{job.store.shown(done)} is yours: kept (--again replaces it)")
         return
     with RawFiles(folder) as raw:
@@ -91,8 +91,8 @@ def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict)
             part.write_bytes(data.sample)
     info = writer.info(data.notes)
     # written last: it means that everything beside it is finished
-    with store.recorded(folder / "prepared.json", inputs) as part:
-        store.write_json(part, info)
+    with records.recorded(folder / "prepared.json", inputs) as part:
+        disk.write_json(part, info)
     return info
 
 
@@ -175,13 +175,13 @@ class _Writer:
         offsets = offsets_of(sizes[:, 0], sizes[:, 1], self.first.shape[2])
         rows = [[*row, offset] for row, offset in zip(self.rows, offsets, strict=True)]
         header = ["id", "part", "group", "kind", "height", "width", "coverage", "offset"]
-        store.write_rows(self.folder / "images.csv", header, rows)
+        disk.write_rows(self.folder / "images.csv", header, rows)
         names = sorted({name for extra in self.extra for name in extra})
         if names:
             extra = [
                 [row[0], *(extra.get(name, "") for name in names)] for row, extra in zip(rows, self.extra, strict=True)
             ]
-            store.write_rows(self.folder / "extra.csv", ["id", *names], extra)
+            disk.write_rows(self.folder / "extra.csv", ["id", *names], extra)
         else:
             (self.folder / "extra.csv").unlink(missing_ok=True)
 

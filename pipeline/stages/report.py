@@ -6,14 +6,15 @@ else) scores the submission on it and ends with that score.
 
 from pathlib import Path
 
-from pipeline import store, trained
-from pipeline.job import Job
+from pipeline.runs import trained
+from pipeline.runs.job import Job
+from pipeline.store import records
 
 READS = ("submit",)
 
 
 def is_current(job: Job) -> bool:
-    state = store.state(job.store.report, inputs_of(job))
+    state = records.state(job.store.report, inputs_of(job))
     if state == "yours":
         job.say(f"{job.store.shown(job.store.report)} is yours: left as it is")
     return state in ("current", "yours")
@@ -31,15 +32,15 @@ def inputs_of(job: Job) -> dict:
 
 
 def run(job: Job, named: bool = False) -> None:
-    from pipeline.reporting import facts, page
+    from pipeline.reporting.run import facts, page
 
     path, inputs = job.store.report, inputs_of(job)
-    if store.state(path, inputs) == "yours" and not job.again:
+    if records.state(path, inputs) == "yours" and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
         return
     found = facts.gather(job)
     text = page.render(page.collect(job, found))
-    with store.recorded(path, inputs) as part:
+    with records.recorded(path, inputs) as part:
         part.write_text(text, encoding="utf-8")
     job.say(f"{job.store.shown(path)}: {len(text) / 1e6:.1f} MB, open it in a browser")
     if found.hidden:
@@ -47,4 +48,4 @@ def run(job: Job, named: bool = False) -> None:
 
 
 def _mark(path: Path) -> str:
-    return store.fingerprint(path) if path.exists() else ""
+    return records.fingerprint(path) if path.exists() else ""

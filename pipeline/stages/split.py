@@ -9,10 +9,10 @@ from collections import Counter
 
 import numpy as np
 
-from pipeline import fold_table, store
 from pipeline.competition import coverage_class
 from pipeline.errors import shown
-from pipeline.job import Job
+from pipeline.runs.job import Job
+from pipeline.store import disk, fold_table, records
 
 READS = ("prepare",)
 
@@ -22,7 +22,7 @@ SEED = 2015
 
 def is_current(job: Job) -> bool:
     path = job.store.folds(job.recipe.folds)
-    state = store.state(path, inputs_of(job))
+    state = records.state(path, inputs_of(job))
     if state == "yours":
         fold_table.read(path, job.prepared)
         job.say(f"{job.store.shown(path)} is yours: used as it is")
@@ -37,7 +37,7 @@ def inputs_of(job: Job) -> dict:
 
 def run(job: Job, named: bool = False) -> None:
     path = job.store.folds(job.recipe.folds)
-    yours = store.state(path, inputs_of(job)) == "yours"
+    yours = records.state(path, inputs_of(job)) == "yours"
     if yours and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
     else:
@@ -54,8 +54,8 @@ def _make(job: Job, path) -> None:
     count = int(folds.max()) + 1
     if count < job.recipe.folds:
         job.say(f"only {count} folds instead of {job.recipe.folds}: there are not enough images or groups for more")
-    with store.recorded(path, inputs_of(job)) as part:
-        store.write_rows(part, ["id", "fold"], zip(table["id"], folds.tolist(), strict=True))
+    with records.recorded(path, inputs_of(job)) as part:
+        disk.write_rows(part, ["id", "fold"], zip(table["id"], folds.tolist(), strict=True))
 
 
 def stratified(table, count: int) -> np.ndarray:

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import store, submission, trained, tuning
 from pipeline.imaging import rle
-from pipeline.job import Job
-from pipeline.predictions import Predictions
+from pipeline.runs import trained, tuning
+from pipeline.runs.job import Job
+from pipeline.store import disk, records, submission
+from pipeline.store.predictions import Predictions
 
 READS = ("tune", "predict")
 FAR_OFF = 0.15  # a difference in the share of empty masks that deserves a warning
@@ -22,7 +23,7 @@ FAR_OFF = 0.15  # a difference in the share of empty masks that deserves a warni
 
 def is_current(job: Job) -> bool:
     path = job.store.submission
-    state = store.state(path, inputs_of(job))
+    state = records.state(path, inputs_of(job))
     if state == "yours":
         submission.validate_file(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
@@ -33,12 +34,13 @@ def is_current(job: Job) -> bool:
 def inputs_of(job: Job) -> dict:
     name = trained.answered_part(job)
     files = {
-        f"fold{fold}": store.fingerprint(job.store.fold(fold) / f"{name}.npy") for fold in trained.answering_folds(job)
+        f"fold{fold}": records.fingerprint(job.store.fold(fold) / f"{name}.npy")
+        for fold in trained.answering_folds(job)
     }
     sample = job.prepared.sample
     return {
-        "thresholds": store.fingerprint(job.store.thresholds),
-        "sample": store.fingerprint(sample) if sample else "",
+        "thresholds": records.fingerprint(job.store.thresholds),
+        "sample": records.fingerprint(sample) if sample else "",
         "format": repr(job.competition.format),
         "rules": trained.rules(job.competition),
         **files,
@@ -47,7 +49,7 @@ def inputs_of(job: Job) -> dict:
 
 def run(job: Job, named: bool = False) -> None:
     path = job.store.submission
-    if store.state(path, inputs_of(job)) == "yours" and not job.again:
+    if records.state(path, inputs_of(job)) == "yours" and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
         _copy_for_kaggle(job)
         return
@@ -57,8 +59,8 @@ def run(job: Job, named: bool = False) -> None:
     job.say(f"averaging fold(s) {', '.join(map(str, trained.answering_folds(job)))}")
     form, expected = job.competition.format, trained.expected(job)
     pictures = _Pictures(_picture_folder(job)) if form.pictures else None
-    with store.recorded(path, inputs_of(job)) as part:
-        store.write_rows(part, form.columns, _rows(job, expected, thresholds, pictures))
+    with records.recorded(path, inputs_of(job)) as part:
+        disk.write_rows(part, form.columns, _rows(job, expected, thresholds, pictures))
         summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
         if pictures:
             pictures.finish()
@@ -76,13 +78,13 @@ def _picture_folder(job: Job) -> Path:
 def _is_copied(job: Job) -> bool:
     """Whether a Kaggle notebook's output is this run's submission; True on any other machine."""
     output, path = job.store.kaggle_output, job.store.submission
-    return not output or (output.exists() and path.exists() and store.file_hash(output) == store.file_hash(path))
+    return not output or (output.exists() and path.exists() and disk.file_hash(output) == disk.file_hash(path))
 
 
 def _copy_for_kaggle(job: Job) -> None:
     output = job.store.kaggle_output
     if output:
-        with store.atomic(output) as part:
+        with disk.atomic(output) as part:
             shutil.copyfile(job.store.submission, part)
         job.say(f"copied to {output}")
 
@@ -160,7 +162,7 @@ def _averaged(job: Job, ids: list[str]):
 def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:
     train = float(np.mean(job.prepared.table["coverage"].to_numpy(float)[job.prepared.train] == 0))
     # of thresholds chosen by hand nothing is known
-    guess = content.get("empty_predicted") if store.read_record(job.store.thresholds) else None
+    guess = content.get("empty_predicted") if records.read_record(job.store.thresholds) else None
     line = f"{job.store.shown(job.store.submission)}: valid, {summary.rows} rows of {summary.images} images; "
     line += f"empty {summary.empty:.1%} (train {train:.1%}"
     line += f", out-of-fold {guess:.1%})" if guess is not None else ")"

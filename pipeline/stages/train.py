@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import answers, learnt_before, pseudo, store, trained, tuning
 from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
-from pipeline.job import Job
+from pipeline.runs import answers, learnt_before, pseudo, trained, tuning
+from pipeline.runs.job import Job
+from pipeline.store import disk, records
 from pipeline.tasks import scoring
 from pipeline.training import backend, budget, trainer
 from pipeline.training.plan import FoldPlan, steps_of
@@ -91,7 +92,7 @@ def _train(job: Job, fold) -> None:
         if before:
             job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
         else:
-            store.write_json(folder / "environment.json", {**environment, **_changed_meanwhile(folder)})
+            disk.write_json(folder / "environment.json", {**environment, **_changed_meanwhile(folder)})
             learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
@@ -109,7 +110,7 @@ def whole_plan(job: Job, fold) -> FoldPlan:
         return plan
     if model:
         # it has learnt: what it answers comes from the predictions of then
-        record = store.read_record(model)
+        record = records.read_record(model)
         return replace(plan, inputs=record["inputs"]) if record else plan
     labels, fingerprint = pseudo.of_fold(job, fold)
     learnt = np.concatenate([plan.learnt, labels.rows])
@@ -121,7 +122,7 @@ def _changed_meanwhile(folder: Path) -> dict:
     if not (folder / "checkpoint.npz").exists():
         return {}
     path = folder / "environment.json"
-    before = store.read_json(path).get("changed_meanwhile", []) if path.exists() else []
+    before = disk.read_json(path).get("changed_meanwhile", []) if path.exists() else []
     changed = sorted({*before, *backend.changed_code(folder)})
     return {"changed_meanwhile": changed} if changed else {}
 
@@ -130,7 +131,7 @@ def _refuse_another_beginning(job: Job, environment: dict) -> None:
     """Raises UserError where another fold of the run began with another file of weights under the same name."""
     for fold in trained.folds(job):
         path = job.store.fold(fold) / "environment.json"
-        began = store.read_json(path).get("pretrained") if path.exists() else None
+        began = disk.read_json(path).get("pretrained") if path.exists() else None
         if began and environment.get("pretrained", began) != began:
             raise UserError(
                 f"{job.recipe.weights} is not the file that fold {fold} began with; bring that one back, or start "
@@ -165,7 +166,7 @@ def _save_recipe(job: Job, chosen: list) -> None:
             return
         recipe = replace(recipe, epochs=_epochs(job, [plan_of(job, fold) for fold in chosen]))
     # measuring takes a while, and another process may have begun with another fold: the first one decides
-    store.write_json_once(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
+    disk.write_json_once(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
 
 
 def _epochs(job: Job, plans: list[FoldPlan]) -> int:

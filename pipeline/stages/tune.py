@@ -5,15 +5,16 @@ An exact search on the out-of-fold predictions of the trained folds, for the com
 
 import numpy as np
 
-from pipeline import answers, store, trained, tuning
-from pipeline.job import Job
+from pipeline.runs import answers, trained, tuning
+from pipeline.runs.job import Job
+from pipeline.store import disk, records
 from pipeline.tasks import scoring
 
 READS = ("train",)
 
 
 def is_current(job: Job) -> bool:
-    state = store.state(job.store.thresholds, inputs_of(job))
+    state = records.state(job.store.thresholds, inputs_of(job))
     if state == "yours":
         tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
         job.say(f"{job.store.shown(job.store.thresholds)} is yours: used as it is")
@@ -22,7 +23,7 @@ def is_current(job: Job) -> bool:
 
 def inputs_of(job: Job) -> dict:
     """The predictions of the trained folds, and the labels they are scored on."""
-    files = {f"fold{fold}": store.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
+    files = {f"fold{fold}": records.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
     return {
         "prepared": job.prepared.fingerprint("train"),
         "folds": job.fold_table.fingerprint(),
@@ -37,7 +38,7 @@ def held_out_folds(job: Job) -> list[int]:
 
 def run(job: Job, named: bool = False) -> None:
     path = job.store.thresholds
-    if store.state(path, inputs_of(job)) == "yours" and not job.again:
+    if records.state(path, inputs_of(job)) == "yours" and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
         return
     folds = held_out_folds(job)
@@ -93,10 +94,10 @@ def _also(job: Job, folds: list[int], formula) -> np.ndarray:
 def _write_pictures(job: Job, data: tuning.OutOfFold) -> None:
     """What the report draws: what the search saw, and of which images."""
     arrays = {"ids": np.array(data.ids), **data.search.pictures(np.arange(len(data.ids)))}
-    with store.atomic(job.store.tuning) as part, part.open("wb") as file:
+    with disk.atomic(job.store.tuning) as part, part.open("wb") as file:
         np.savez(file, **arrays)
 
 
 def _write(job: Job, content: dict) -> None:
-    with store.recorded(job.store.thresholds, inputs_of(job)) as part:
-        store.write_json(part, content)
+    with records.recorded(job.store.thresholds, inputs_of(job)) as part:
+        disk.write_json(part, content)

@@ -4,9 +4,11 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline import kaggle_site, store, submission, trained
 from pipeline.errors import UserError
-from pipeline.job import Job
+from pipeline.kaggle import site
+from pipeline.runs import trained
+from pipeline.runs.job import Job
+from pipeline.store import disk, records, submission
 
 READS = ("submit",)
 COLUMNS = ["when", "competition", "run", "file_hash", "out_of_fold", "cross_fitted", "public", "private"]
@@ -24,7 +26,7 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
     waiting, the upload is written down.
 
     Raises:
-        UserError: not a Kaggle competition, an invalid file, a broken ledger, or what `kaggle_site` says.
+        UserError: not a Kaggle competition, an invalid file, a broken ledger, or what `kaggle.site` says.
     """
     if not named:
         return
@@ -34,11 +36,11 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
     read_ledger(job.store.ledger)
     row = _row(job, path)
     message = message_of(row, job.message)
-    reference = kaggle_site.submit(competition.slug, path, message, competition.page)
+    reference = site.submit(competition.slug, path, message, competition.page)
     write_row(job.store.ledger, row)
     job.say(f"{job.store.shown(path)} is with Kaggle: {message}")
     slug, page = competition.slug, competition.page
-    scores = kaggle_site.wait_for_score(slug, reference, message, page, timeout=timeout, every=every)
+    scores = site.wait_for_score(slug, reference, message, page, timeout=timeout, every=every)
     ledger = job.store.shown(job.store.ledger)
     if scores is None:
         job.say(f"no score after {timeout / 60:.0f} minutes: see {page}, and fill it in in {ledger}")
@@ -85,20 +87,20 @@ def write_row(path: Path, row: dict) -> None:
     """Adds a row, or replaces the same upload's row without a score. Reads again: others upload meanwhile."""
     values = [str("" if value is None else value) for value in row.values()]
     others = [other for other in read_ledger(path) if other[:4] != values[:4]]
-    store.write_rows(path, COLUMNS, [*others, values])
+    disk.write_rows(path, COLUMNS, [*others, values])
 
 
 def _row(job: Job, path: Path) -> dict:
     """The ledger's row before there is a score; values are blank where there are none."""
     # a score belongs to the file only as long as both are as they were written
-    ours = store.read_record(job.store.thresholds) and store.read_record(path)
-    found = store.read_json(job.store.thresholds) if ours else {}
+    ours = records.read_record(job.store.thresholds) and records.read_record(path)
+    found = disk.read_json(job.store.thresholds) if ours else {}
     scores = {key: found.get(key) for key in ("oof", "cross_fitted")}
     return {
         "when": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "competition": job.competition.name,
         "run": job.store.run,
-        "file_hash": store.file_hash(path),
+        "file_hash": disk.file_hash(path),
         "out_of_fold": scores["oof"],
         "cross_fitted": scores["cross_fitted"],
         "public": "",

@@ -19,10 +19,10 @@ seed does to a training, the variant seed=1 shows, and where it alone "gains", s
 from dataclasses import replace
 
 from pipeline import recipe as recipes
-from pipeline import run_recipe, tuning, variants
 from pipeline.errors import UserError
-from pipeline.job import Job
-from pipeline.reporting import ablation
+from pipeline.reporting.ablation import facts, table
+from pipeline.runs import identity, tuning, variants
+from pipeline.runs.job import Job
 from pipeline.stages import download, prepare, split, train, tune
 
 EXAMPLE = "./run.sh tgs ablate --recipe quick --fold 0 --fields width=24 late_loss=lovasz,late_share=0.5 seed=1"
@@ -41,20 +41,20 @@ def run(job: Job | None, words: list[str]) -> int:
         raise UserError("--budget would pick other epochs for each variant: give --epochs, or train the base first")
     if "all" in job.folds:
         raise UserError("--fold all holds nothing out, and nothing can be compared; name folds by number")
-    jobs = {ablation.BASE: job, **_jobs(job)}
+    jobs = {facts.BASE: job, **_jobs(job)}
     for stage in (download, prepare, split):
         if not stage.is_current(job):
             stage.run(job)
     job.fold_numbers()  # what is wrong with --fold is wrong with all of them
     for label, one in jobs.items():
         _named(label, train.check, one)
-    outcomes: list[ablation.Outcome] = []
+    outcomes: list[facts.Outcome] = []
     for number, (label, one) in enumerate(jobs.items(), 1):
         job.say(f"{number} of {len(jobs)}, {label}: run {one.store.run}")
         outcomes.append(_named(label, _outcome, one, label))
         if len(outcomes) > 1:
-            ablation.write(job.store.ablation, outcomes)
-    for line in [*ablation.lines(outcomes), _written(job)]:
+            table.write(job.store.ablation, outcomes)
+    for line in [*table.lines(outcomes), _written(job)]:
         job.say(line)
     return 0
 
@@ -65,7 +65,7 @@ def _jobs(job: Job) -> dict[str, Job]:
     # of a budget its epochs, which are found
     for variant in variants.parse(job.variants, replace(job.recipe, budget="")):
         name, recipe = _named(variant.label, _resolved, job, variant.recipe)
-        taken = {ablation.BASE: job, **found}
+        taken = {facts.BASE: job, **found}
         same = [label for label, other in taken.items() if other.store.run == name]
         if same:
             raise UserError(f"--fields {variant.label} would be run '{name}', as {same[0]} is; leave one of them out")
@@ -84,7 +84,7 @@ def _resolved(job: Job, recipe) -> tuple[str, recipes.Recipe]:
     own_name = job.store.run != recipes.run_name(job.recipe_name, job.recipe, named)
     name = recipes.run_name(job.store.run, recipe, job.recipe) if own_name else None
     every_field = recipes.to_json(recipe)
-    name, _, recipe = run_recipe.resolve_run(job.competition, job.store.root, name, job.recipe_name, every_field)
+    name, _, recipe = identity.resolve_run(job.competition, job.store.root, name, job.recipe_name, every_field)
     return name, recipe
 
 
@@ -93,12 +93,12 @@ def _named(label: str, function, *arguments):
     try:
         return function(*arguments)
     except UserError as error:
-        if label == ablation.BASE:
+        if label == facts.BASE:
             raise
         raise UserError(f"--fields {label}: {error}") from error
 
 
-def _outcome(job: Job, label: str) -> ablation.Outcome:
+def _outcome(job: Job, label: str) -> facts.Outcome:
     """Trains the folds that are not trained, and scores what all of them held out."""
     folds = job.fold_numbers()
     if train.unfinished(job):
@@ -106,13 +106,13 @@ def _outcome(job: Job, label: str) -> ablation.Outcome:
     else:
         job.say("trained already (--again trains it again)")
     data = tune.out_of_fold(job, folds)
-    return ablation.Outcome(
+    return facts.Outcome(
         label=label,
         run=job.store.run,
         folds=folds,
         crossed=tuning.cross_fitted(data),
         half=data.tally(job.competition.task.plain_thresholds()),
-        minutes=ablation.minutes([job.store.fold(fold) / "history.csv" for fold in folds]),
+        minutes=facts.minutes([job.store.fold(fold) / "history.csv" for fold in folds]),
     )
 
 

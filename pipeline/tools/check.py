@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pipeline import submission, trained
 from pipeline.errors import UserError
+from pipeline.runs import trained
 from pipeline.stages import prepare
+from pipeline.store import submission
 
 
 def run(job, words: list[str]) -> int:

@@ -3,9 +3,9 @@
 One self-contained page, and a dozen lines of it on the terminal. The test part is looked at without its truth.
 """
 
-from pipeline import store
 from pipeline.errors import UserError
 from pipeline.stages import download, prepare
+from pipeline.store import disk
 
 
 def run(job, words: list[str]) -> int:
@@ -15,13 +15,13 @@ def run(job, words: list[str]) -> int:
     for stage in (download, prepare):
         if not stage.is_current(job):
             stage.run(job)
-    from pipeline.reporting import exploration, explored
+    from pipeline.reporting.explore import facts, page
 
-    found = explored.explore(job.prepared, job.competition.task)
-    content = exploration.collect(job, found)
-    text, path = exploration.render(content), job.store.data / "explore.html"
-    store.write_text(path, text)
-    for line in exploration.summary(content):
+    found = facts.explore(job.prepared, job.competition.task)
+    content = page.collect(job, found)
+    text, path = page.render(content), job.store.data / "explore.html"
+    disk.write_text(path, text)
+    for line in page.summary(content):
         job.say(line)
     job.say(f"{job.store.shown(path)}: {len(text) / 1e6:.1f} MB, open it in a browser")
     return 0

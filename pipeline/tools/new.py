@@ -13,11 +13,11 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import store
 from pipeline.errors import UserError
-from pipeline.folder_survey import Survey, is_coloured, survey
-from pipeline.mask_labels import NEARLY_WHITE, SOFT, VOID, colour_of
-from pipeline.raw_files import RawFiles
+from pipeline.raw.files import RawFiles
+from pipeline.raw.masks import NEARLY_WHITE, SOFT, VOID, colour_of
+from pipeline.raw.survey import Survey, is_coloured, survey
+from pipeline.store import disk
 
 PACKAGE = Path(__file__).parents[1]
 TEMPLATE = Path(__file__).with_name("new_competition.py.txt")
@@ -38,7 +38,7 @@ def run(job, words: list[str]) -> int:
     check_name(name)
     found = _look(*folders) if folders else None
     path = PACKAGE / "competitions" / f"{name}.py"
-    store.write_text(path, filled_in(name, found))
+    disk.write_text(path, filled_in(name, found))
     for line in [*(described(found) if found else []), *_next(name, path, folders)]:
         print(line)
     return 0

@@ -9,8 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import store
 from pipeline.errors import UserError
+from pipeline.store import disk
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MEASURING = ("budget", "pace", "trainer")  # files of training/ that do not change what is learnt
@@ -107,7 +107,7 @@ def changed_code(folder: Path) -> list[str]:
     path = folder / "environment.json"
     if not path.exists():
         return []
-    saved, now = store.read_json(path).get("code"), code_fingerprints()
+    saved, now = disk.read_json(path).get("code"), code_fingerprints()
     if not saved:
         return []
     # a file that is new changes nothing while no other one changed
@@ -119,7 +119,7 @@ def code_fingerprints() -> dict[str, str]:
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).glob("*.py")]
     files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
-    files = sorted([*(path for path in files if path.stem not in MEASURING), package / "prepared.py"])
+    files = sorted([*(path for path in files if path.stem not in MEASURING), package / "store" / "prepared.py"])
     return {
         path.relative_to(package.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

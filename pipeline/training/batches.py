@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.imaging.sizes import resized, to_network
 from pipeline.imaging.tiles import mirrored
 from pipeline.models.frame import Frame
-from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe
+from pipeline.store.prepared import Prepared, View
 from pipeline.training.pixel_weights import PixelWeights
 from pipeline.training.plan import steps_of
 from pipeline.training.pseudo_labels import LearntLabels

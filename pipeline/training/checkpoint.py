@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.recipe import completed
-from pipeline.store import atomic
+from pipeline.store.disk import atomic
 
 
 def save(path: Path, learner, epoch: int, inputs: dict) -> None:

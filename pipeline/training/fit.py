@@ -11,14 +11,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipeline import models, store
+from pipeline import models
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES, Flip
 from pipeline.models.frame import Frame
-from pipeline.predictions import PredictionWriter
-from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe, scales
+from pipeline.store import disk, records
+from pipeline.store.predictions import PredictionWriter
+from pipeline.store.prepared import Prepared
 from pipeline.tasks import scoring
 from pipeline.training import backend, checkpoint, hardware, losses
 from pipeline.training.batches import Batches
@@ -76,7 +77,7 @@ def environment(recipe: Recipe) -> dict:
     """What a fold begins with: versions, hardware, code, and the file of weights if there is one."""
     path = Path(recipe.weights)
     found = backend.environment() | {"precision": precision_for(recipe)}
-    return {**found, "pretrained": store.file_hash(path)} if path.is_file() else found
+    return {**found, "pretrained": disk.file_hash(path)} if path.is_file() else found
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -109,7 +110,7 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
         )
         stream.close()
     scorer.set_weights(checkpoint.averaged_weights(learner))
-    with store.recorded(plan.folder / WEIGHTS, plan.inputs) as part:
+    with records.recorded(plan.folder / WEIGHTS, plan.inputs) as part:
         # Keras insists on this ending
         scorer.save_weights(part)
 
@@ -205,7 +206,7 @@ class _EpochEnd(keras.callbacks.Callback):
             }
         )
         rows = [[row.get(name) for name in HISTORY] for row in self.history]
-        store.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
+        disk.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
         checkpoint.save(self.plan.folder / "checkpoint.npz", self.model, epoch + 1, self.plan.inputs)
 
     def _score(self) -> float:

@@ -5,13 +5,13 @@ The same functions as `fit`, for a model that has no weights: what was chosen is
 
 import numpy as np
 
-from pipeline import store
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.models import classical
-from pipeline.predictions import PredictionWriter
-from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
+from pipeline.store import disk, records
+from pipeline.store.predictions import PredictionWriter
+from pipeline.store.prepared import Prepared
 from pipeline.tasks.ahead import in_order
 from pipeline.training import backend
 from pipeline.training.plan import FoldPlan
@@ -31,8 +31,8 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     filled = plan.learnt[prepared.table["coverage"].to_numpy(float)[plan.learnt] > 0]
     rows = filled[np.linspace(0, len(filled) - 1, min(MOST, len(filled))).astype(int)]
     pairs = ((_scaled(prepared, row), prepared.labels[row][..., 0] != 0) for row in rows)
-    with store.recorded(plan.folder / CHOICE, plan.inputs) as part:
-        store.write_json(part, classical.choose(pairs))
+    with records.recorded(plan.folder / CHOICE, plan.inputs) as part:
+        disk.write_json(part, classical.choose(pairs))
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -63,7 +63,7 @@ def _scaled(prepared: Prepared, row: int) -> np.ndarray:
 def _read(path) -> dict:
     if not path.exists():
         raise UserError(f"{path} is missing; train the fold with --again")
-    choice = store.read_json(path)
+    choice = disk.read_json(path)
     try:
         classical.check(choice)
     except (KeyError, TypeError, ValueError) as error:

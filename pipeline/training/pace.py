@@ -15,8 +15,8 @@ from pipeline import models
 from pipeline.competition import Competition
 from pipeline.imaging.flips import IDENTITY
 from pipeline.imaging.sizes import network_shape
-from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
+from pipeline.store.prepared import Prepared
 from pipeline.tasks import scoring
 from pipeline.training import checkpoint, fit
 from pipeline.training.batches import AHEAD, Batches

@@ -10,8 +10,8 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError, shown
 from pipeline.imaging.sizes import network_shape
 from pipeline.models.frame import Frame
-from pipeline.prepared import Prepared, View
 from pipeline.recipe import Recipe, option
+from pipeline.store.prepared import Prepared, View
 from pipeline.training.pseudo_labels import PseudoLabels
 
 

@@ -12,8 +12,8 @@ from pipeline.imaging.flips import Flip
 from pipeline.imaging.sizes import from_network, margins, network_shape, resized, scaled, scaled_size, to_network
 from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
 from pipeline.models.frame import Frame
-from pipeline.prepared import View
 from pipeline.recipe import Recipe
+from pipeline.store.prepared import View
 from pipeline.training import hardware, volumes
 
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together

@@ -1,7 +1,7 @@
 """Pseudo-labels: confident test predictions, decoded and learnt as if they were the truth (Lee 2013, "Pseudo-Label",
 ICML workshop on challenges in representation learning).
 
-Which run and fold they may come from is decided in `pipeline.pseudo`.
+Which run and fold they may come from is decided in `pipeline.runs.pseudo`.
 """
 
 import math
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.predictions import Predictions
-from pipeline.prepared import Prepared
+from pipeline.store.predictions import Predictions
+from pipeline.store.prepared import Prepared
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.task import Task
 

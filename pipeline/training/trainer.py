@@ -7,8 +7,8 @@ import numpy as np
 
 from pipeline.competition import Competition
 from pipeline.models import catalogue
-from pipeline.prepared import Prepared
 from pipeline.recipe import Recipe
+from pipeline.store.prepared import Prepared
 from pipeline.training import backend
 from pipeline.training.budget import Pace
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss

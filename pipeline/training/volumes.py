@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from pipeline.imaging.tiles import starts
-from pipeline.prepared import View
+from pipeline.store.prepared import View
 
 
 def predict(answer: Callable[[list[int]], Iterable], view: View, rows: list[int]) -> Iterator:

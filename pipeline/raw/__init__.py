@@ -1,0 +1,1 @@
+"""What people have: folders, zips, pictures and masks of many kinds."""

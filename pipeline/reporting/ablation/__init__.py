@@ -1,0 +1,1 @@
+"""What variants of a recipe gain: a table and a picture."""

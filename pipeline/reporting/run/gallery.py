@@ -1,0 +1,111 @@
+"""Cards for the page: images with the outlines of truth and prediction, and their probabilities."""
+
+import numpy as np
+
+from pipeline.reporting.run.held_out import HeldOut
+from pipeline.reporting.run.submitted import Submitted, labels_of_rows
+from pipeline.reporting.shared import pictures
+from pipeline.runs import answers
+from pipeline.runs.job import Job
+from pipeline.tasks.task import Task
+
+CLASSES = 3  # layers shown of one image: those with the most wrong pixels
+
+
+def choose(scores: np.ndarray, wrong: np.ndarray, coverage: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Which of n images to show: index arrays `worst`, `typical`, `best`, none in two of them.
+
+    Typical and best are among images whose truth is not empty, where there are any: an empty answer to an empty
+    image is a picture of nothing.
+    """
+    worst = np.lexsort((-wrong, scores))[:count]
+    left = np.setdiff1d(np.arange(len(scores)), worst)
+    filled = left[coverage[left] > 0] if (coverage[left] > 0).any() else left
+    if len(filled) == 0:
+        return {"worst": worst, "typical": filled, "best": filled}
+    distance = np.abs(scores[filled] - np.median(scores[filled]))
+    wrong_distance = np.abs(wrong[filled] - np.median(wrong[filled]))
+    typical = filled[np.lexsort((wrong_distance, distance))[:count]]
+    filled = np.setdiff1d(filled, typical)
+    order = filled[np.argsort(-scores[filled], kind="stable")]
+    # many tie at the top: take them evenly over coverage
+    top = order[scores[order] >= scores[order[min(count, len(order)) - 1]]] if len(order) else order
+    top = top[np.argsort(coverage[top], kind="stable")]
+    best = top[np.unique(np.linspace(0, len(top) - 1, min(count, len(top))).round().astype(int))]
+    return {"worst": worst, "typical": typical, "best": best}
+
+
+def tiles(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> list[dict]:
+    """The content of the cards of held-out images: caption and panels of each."""
+    found = _decoded(job, held_out, rules, indices)
+    cards = []
+    for i in indices:
+        probabilities, decoded = found[i]
+        row = held_out.rows[i]
+        panels = _panels(
+            job.competition.task, job.prepared.images[row], job.prepared.labels[row], decoded, probabilities
+        )
+        measured = {"coverage": float(held_out.coverage[i]), "found": float(held_out.found[i])}
+        where = f"fold {held_out.folds[i]}"
+        cards.append(_card(job, row, where, float(held_out.scores[i]), panels) | measured)
+    return cards
+
+
+def tiles_of_test(job: Job, submitted: Submitted, indices: np.ndarray) -> list[dict]:
+    """The same for test images whose truth is known, from the submission: without probabilities."""
+    rows, scores, task = submitted.rows[indices], submitted.tally.image_scores(), job.competition.task
+    place = {row: i for i, row in enumerate(job.prepared.test)}
+    cards = []
+    for i, row, decoded in zip(indices, rows, labels_of_rows(job, rows), strict=True):
+        truth = job.prepared.truth[place[row]]
+        panels = _panels(task, job.prepared.images[row], truth, decoded, None)
+        measured = {"coverage": task.coverage(truth), "found": float(submitted.coverage[i])}
+        cards.append(_card(job, row, "test", float(scores[i]), panels) | measured)
+    return cards
+
+
+def _card(job: Job, row: int, where: str, score: float, panels: list[dict]) -> dict:
+    return {"id": job.prepared.table["id"].iat[row], "where": where, "score": score, "panels": panels}
+
+
+def _decoded(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> dict:
+    """index -> (probabilities, labels) of held-out images, decoded with the rest of their group."""
+    task, groups = job.competition.task, held_out.groups
+    opened = {fold: answers.of_fold(job, fold) for fold in set(held_out.folds[indices].tolist())}
+    wanted = list(indices)
+    if groups is not None and task.needs_groups:
+        wanted = np.flatnonzero(np.isin(groups, groups[indices])).tolist()
+        opened |= {fold: answers.of_fold(job, fold) for fold in set(held_out.folds[wanted].tolist()) - set(opened)}
+    answered = {i: opened[held_out.folds[i]][held_out.places[i]] for i in wanted}
+    items = (("" if groups is None else groups[i], answer) for i, answer in answered.items())
+    return {i: (answered[i], labels) for i, labels in zip(answered, task.decoded(items, rules), strict=True)}
+
+
+def _panels(task: Task, image, truth: np.ndarray, found: np.ndarray, probabilities) -> list[dict]:
+    """Rows of pictures, each with a name: (address, what it is) of image, truth and prediction."""
+    picture = pictures.rgb(image)
+    if task.colours:
+        shown = [
+            (picture, "the image"),
+            (pictures.painted(truth, task), "the truth"),
+            (pictures.painted(found, task), "the prediction"),
+        ]
+        addresses = [(pictures.data_uri(pictures.enlarged(part)), words) for part, words in shown]
+        return [{"name": "", "pictures": addresses}]
+    panels = []
+    for name, layer in _layers(task, found, truth):
+        outlines = pictures.outlined(picture, truth[..., layer], found[..., layer])
+        shown = [(outlines, "outlines of truth and prediction")]
+        if probabilities is not None:
+            shown.append((pictures.heat_map(np.asarray(probabilities[..., layer])), "probabilities"))
+        panels.append({"name": name, "pictures": shown})
+    return panels
+
+
+def _layers(task: Task, found: np.ndarray, truth: np.ndarray) -> list[tuple[str, int]]:
+    """(class, its layer) of those to show: of several those with the most wrong pixels."""
+    if task.layers == 1:
+        return [("", 0)]
+    both, predicted, true = task.counts(found, truth).T
+    chosen = sorted(np.argsort(2 * both - predicted - true, kind="stable")[:CLASSES])
+    return [(task.classes[k], int(k)) for k in chosen]

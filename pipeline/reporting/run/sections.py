@@ -1,0 +1,189 @@
+"""The sections of the page: each function turns facts into what the template fills in. No file is read here."""
+
+import numpy as np
+
+from pipeline.competition import coverage_class
+from pipeline.imaging.metrics import standard_error
+from pipeline.reporting.run.facts import Facts
+from pipeline.reporting.shared import charts
+from pipeline.tasks import scoring
+from pipeline.tasks.task import Task
+
+COVERAGE = [str(10 * tenth) for tenth in range(11)]  # names of the coverage classes
+COVERAGE_AXIS = "coverage, up to … % of the image"
+
+
+def scores(facts: Facts) -> dict:
+    """The table and the chart of all scores of the run."""
+    held, content = facts.held_out, facts.content if facts.ours else {}
+    rows = []
+
+    def add(name, score, error, note):
+        if score is not None:
+            rows.append({"name": name, "score": score, "error": error, "note": note})
+
+    if facts.hidden:
+        add("hidden truth", facts.hidden.score, facts.hidden.error, "the submission, scored as a leaderboard would")
+    if held is not None:
+        add("cross-fitted", content.get("cross_fitted"), content.get("standard_error"), _CROSS)
+        tally, plain = held.tally, held.unflipped
+        add("out-of-fold", tally.score(), tally.error(), "with the thresholds of the submission")
+        add("at .5", content.get("oof_at_half"), None, "no threshold chosen at all")
+        if plain is not None:
+            add("not averaged", plain.score(), plain.error(), "the same, each image seen once")
+    # the score to expect comes first; where nothing is hidden it is so already
+    rows.sort(key=lambda row: row["name"] != "cross-fitted")
+    chart = charts.dots([(row["name"], row["score"], row["error"]) for row in rows]) if len(rows) > 1 else ""
+    kinds = {"mean_iou_at_half": "all images", "mean_iou_at_half_non_empty": "images with truth"}
+    overlaps = [f"{content[key]:.4f} on {name}" for key, name in kinds.items() if content.get(key) is not None]
+    return {"rows": rows, "chart": chart, "overlaps": overlaps}
+
+
+_CROSS = "thresholds chosen on the other folds: what to expect on new images"
+
+
+def folds(facts: Facts) -> list[dict]:
+    """One row per trained fold; `all` and folds brought by hand have blanks."""
+    held, rows = facts.held_out, []
+    saved = {entry["name"]: entry for entry in facts.content.get("by_fold", [])} if facts.ours else {}
+    for fold, history in facts.histories.items():
+        mine = np.flatnonzero(held.folds == fold) if held is not None and fold != "all" else np.zeros(0, int)
+        seconds = [row.get("seconds") or 0.0 for row in history]
+        row = {"name": fold, "n": len(mine), "score": None, "cross_fitted": None, "error": None, "also": {}}
+        row |= {"epochs": len(history), "minutes": sum(seconds) / 60}
+        row |= {"loss": history[-1].get("loss") if history else None}
+        if len(mine):
+            tally = held.tally.of(mine)
+            row |= {"score": tally.score(), "error": tally.error()}
+            row["cross_fitted"] = saved.get(fold, {}).get("cross_fitted")
+            row["also"] = saved.get(fold, {}).get("also", {})
+        rows.append(row)
+    return rows
+
+
+def learning(facts: Facts) -> list[dict]:
+    """A chart for each quantity that any history.csv holds."""
+    titles = {"loss": "Loss", "accuracy": "Accuracy", "iou": "IoU", "score": "Held-out score"}
+    found = []
+    for column, title in titles.items():
+        series = [
+            (f"fold {fold}", [row.get("epoch") for row in rows], [row.get(column) for row in rows])
+            for fold, rows in facts.histories.items()
+        ]
+        series = [entry for entry in series if any(value is not None for value in entry[2])]
+        if series:
+            found.append({"title": title, "chart": charts.curves(title, series)})
+    return found
+
+
+def thresholds(facts: Facts, task: Task) -> list[dict]:
+    """For each class its rule, and the surface and curve of the search where they were kept. Classes that share one
+    rule share an entry."""
+    found, pictures = [], facts.pictures
+    error = facts.headline.error if facts.headline else 0.0
+    shared = len(set(facts.rules)) == 1 and "surface1" not in pictures
+    for k, (name, rule) in enumerate(zip(task.classes, facts.rules, strict=True)):
+        entry = {"name": ", ".join(task.classes) if shared else name, "sentence": task.in_words(rule)}
+        entry |= {"surface": "", "curve": "", "titles": []}
+        if f"surface{k}" in pictures:
+            fields, titles = pictures[f"fields{k}"].tolist(), pictures[f"titles{k}"].tolist()
+            chosen = tuple(getattr(rule, field) for field in fields)
+            axes = pictures[f"x{k}"], pictures[f"y{k}"]
+            entry["surface"] = charts.surface(pictures[f"surface{k}"], *axes, titles, chosen, error)
+            entry["titles"] = titles
+        if f"curve{k}" in pictures:
+            entry["curve"] = charts.threshold_curve(pictures[f"curve{k}"], rule.bottom, error)
+        found.append(entry)
+        if shared:
+            break
+    return found
+
+
+def classes(facts: Facts, names: tuple[str, ...], colours) -> list[dict]:
+    """The score of each class, out-of-fold and on the hidden truth; empty where there is one class."""
+    tallies = {"score": facts.held_out and facts.held_out.tally, "hidden": facts.submitted and facts.submitted.tally}
+    columns = {key: tally.by_class() for key, tally in tallies.items() if tally is not None and len(names) > 1}
+    columns = {key: values for key, values in columns.items() if values is not None}
+    if not columns:
+        return []
+    saved = {entry["name"]: entry for entry in facts.content.get("by_class", [])} if facts.ours else {}
+    painted = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours] or [""] * len(names)
+    rows = []
+    for k, name in enumerate(names):
+        row = {"name": name, "colour": painted[k], "cross_fitted": saved.get(name, {}).get("cross_fitted")}
+        rows.append(row | {key: float(columns[key][k]) if key in columns else None for key in tallies})
+    return rows
+
+
+def units(facts: Facts) -> list[dict]:
+    """The score of each unit where units are groups of images, the lowest first; empty elsewhere."""
+    rows = facts.content.get("by_unit", []) if facts.ours else []
+    return sorted(rows, key=lambda row: row["score"])
+
+
+def coverage(facts: Facts) -> dict:
+    """Scores by how much of the image the truth covers; empty without held-out images."""
+    held = facts.held_out
+    if held is None:
+        return {}
+    keys, rows = coverage_class(held.coverage), []
+    for key in np.unique(keys):
+        mine = np.flatnonzero(keys == key)
+        score, wrong = float(held.scores[mine].mean()), float(held.wrong[mine].mean())
+        rows.append(
+            {"name": COVERAGE[key], "n": len(mine), "score": score, "error": _error(held, mine), "wrong": wrong}
+        )
+    # the points of the whole score that are lost in the class: where there is something to gain
+    alone = len(np.unique(held.tally.units())) == len(keys)
+    for row in rows:
+        row["lost"] = (1 - row["score"]) * row["n"] / len(keys) if alone else None
+    columns = [[row[name] for row in rows] for name in ("name", "score", "error")]
+    return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS)}
+
+
+def flips(facts: Facts, names: list[str], scales: list[str]) -> dict:
+    """What averaging over views gave, image by image; empty where predictions without were not kept."""
+    held = facts.held_out
+    if held is None or held.unflipped is None:
+        return {}
+    each = held.scores - held.unflipped.image_scores()
+    counts = {"better": each > 0, "worse": each < 0, "same": each == 0}
+    gain, error = scoring.gain(held.tally, held.unflipped)
+    return {
+        "names": names,
+        "scales": scales,
+        "views": len(names) * max(1, len(scales)),
+        "gain": gain,
+        "error": error,
+        "with": held.tally.score(),
+        "without": held.unflipped.score(),
+        **{name: int(chosen.sum()) for name, chosen in counts.items()},
+    }
+
+
+def submission(facts: Facts, train_coverage: np.ndarray) -> dict:
+    """What the csv holds beside what truth and out-of-fold predictions hold; empty without a submission."""
+    found, held = facts.submitted, facts.held_out
+    if found is None:
+        return {}
+    parts = [("truth of train", train_coverage)]
+    if held is not None:
+        parts.append(("out-of-fold", held.found))
+    parts.append(("submission", found.coverage))
+    series = [
+        (name, (np.bincount(coverage_class(values), minlength=11) / len(values)).tolist()) for name, values in parts
+    ]
+    rows = [
+        {"name": name, "n": len(values), "empty": float(np.mean(values == 0)), "coverage": float(np.mean(values))}
+        for name, values in parts
+    ]
+    return {
+        "summary": found.summary,
+        "is_test": found.is_test,
+        "rows": rows,
+        "chart": charts.shares(COVERAGE, series, COVERAGE_AXIS),
+    }
+
+
+def _error(held, mine: np.ndarray) -> float:
+    return standard_error(held.scores[mine], None if held.groups is None else held.groups[mine])

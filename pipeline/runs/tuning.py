@@ -1,0 +1,260 @@
+"""Thresholds from out-of-fold predictions, and the honest score that goes with them.
+
+Thresholds are chosen on all folds for the submission; the score is also reported cross-fitted: chosen on the other
+folds, scored on this one. Nothing is chosen by what it is scored on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.competition import coverage_class
+from pipeline.errors import UserError
+from pipeline.imaging.metrics import standard_error
+from pipeline.store.disk import read_json
+from pipeline.tasks.scoring import Tally
+from pipeline.tasks.task import Task
+from pipeline.tasks.thresholds import Thresholds
+
+PARTS = 5  # that a single fold is cut into for cross-fitting
+MOST = 20  # lines of a table on the terminal
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The held-out images of the trained folds, fold after fold.
+
+    Attributes:
+        ids, coverage: of each image; folds: which held it out.
+        search: the task's, over these images.
+        unflipped: a tally of the predictions that are not averaged, from rules, or None where those were not kept.
+        metric: the competition's; groups: of each image, or None.
+        also: further scores: name -> one number per image.
+    """
+
+    ids: list[str]
+    coverage: np.ndarray
+    folds: np.ndarray
+    search: object
+    unflipped: Callable[[list[Thresholds]], Tally] | None
+    metric: object
+    groups: np.ndarray | None
+    also: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def tally(self, rules: list[Thresholds]) -> Tally:
+        return Tally(self.metric, self.search.statistics(rules), self.groups)
+
+
+def tuned(data: OutOfFold, task: Task) -> tuple[dict, Tally]:
+    """The content of thresholds.json, and what each image got under those thresholds."""
+    chosen = data.search.choose(np.arange(len(data.ids)))
+    tally, half = data.tally(chosen), data.tally(task.plain_thresholds())
+    crossed = cross_fitted(data)
+    empty = task.is_empty(data.metric, tally.statistics)
+    content = {
+        "classes": list(task.classes),
+        "thresholds": [thresholds.to_json() for thresholds in chosen],
+        "oof": tally.score(),
+        "cross_fitted": None if crossed is None else crossed.score(),
+        "standard_error": None if crossed is None else crossed.error(),
+        "n": len(tally),
+        "units": int(tally.units().max()) + 1,
+        "metric": data.metric.name,
+        "folds": sorted(set(data.folds.tolist())),
+        "oof_at_half": half.score(),
+        "oof_no_tta": None if data.unflipped is None else data.unflipped(chosen).score(),
+        **_overlaps(data, half),
+        "empty_truth": float(np.mean(data.coverage == 0)),
+        "empty_predicted": float(np.mean(empty)),
+        "by_class": _by_class(task.classes, tally, crossed),
+        "by_unit": _by_unit(tally, crossed),
+        "by_fold": _by_fold(data, tally, crossed),
+        "by_coverage_class": _by_coverage(data, tally, crossed),
+    }
+    return content, tally
+
+
+def cross_fitted(data: OutOfFold) -> Tally | None:
+    """What each image got under thresholds chosen on the other folds; None where there is one unit only.
+
+    With one fold only, it is cut into parts (whole groups where there are groups) that stand in for the folds.
+    """
+    parts = data.folds
+    if len(set(parts.tolist())) < 2:
+        units = np.arange(len(data.ids)) if data.groups is None else np.unique(data.groups, return_inverse=True)[1]
+        parts = units % PARTS
+    if len(set(parts.tolist())) < 2:
+        return None
+    statistics = None
+    for part in sorted(set(parts.tolist())):
+        inside, outside = np.flatnonzero(parts == part), np.flatnonzero(parts != part)
+        found = data.search.statistics(data.search.choose(outside))
+        statistics = np.zeros_like(found) if statistics is None else statistics
+        statistics[inside] = found[inside]
+    return Tally(data.metric, statistics, data.groups)
+
+
+def collapsed(empty: np.ndarray, coverage: np.ndarray) -> str | None:
+    """A warning where a network answers "nothing" to (nearly) every image, though many are not empty.
+
+    Mean Dice and its like reward that: an empty answer to an empty image scores 1.
+    """
+    filled = coverage > 0
+    if filled.mean() < 0.02 or empty[filled].mean() < 0.98:
+        return None
+    return (
+        f"the network has collapsed: it finds nothing in {empty.mean():.1%} of the images, of which "
+        f"{np.mean(~filled):.1%} are empty; what it scores, an all-empty answer scores too. Train longer, with another "
+        "--learning-rate, --loss or --seed"
+    )
+
+
+def read_thresholds(path: Path, classes: tuple[str, ...]) -> tuple[dict, list[Thresholds]]:
+    """thresholds.json, ours or written by hand: its content and one rule per class.
+
+    Raises UserError when it does not fit the competition.
+    """
+    content = read_json(path)
+    rules = content.get("thresholds") if isinstance(content, dict) else None
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise UserError(f"{path} has no list 'thresholds' with one entry per class; run the stage 'tune'")
+    if content.get("classes") != list(classes):
+        raise UserError(
+            f"{path} is for the classes {content.get('classes')}, not {list(classes)}; run the stage 'tune'"
+        )
+    if len(rules) != len(classes):
+        raise UserError(f"{path} has {len(rules)} thresholds for {len(classes)} classes; run the stage 'tune'")
+    thresholds = [Thresholds.from_json(rule, str(path)) for rule in rules]
+    if any(rule.min_score for rule in thresholds):
+        raise UserError(f"{path}: min_score needs scores of whole images, which no network here gives; remove it")
+    return content, thresholds
+
+
+def table(content: dict) -> list[str]:
+    """What `tune` prints: lines of one table."""
+    rules = [_rule(rule) for rule in content["thresholds"]]
+    names = content["classes"] if len(set(rules)) > 1 else [", ".join(content["classes"])]
+    lines = [f"{name}: {rule}" for name, rule in zip(names, rules, strict=False)]
+
+    def row(label, value):
+        return f"  {label:<44}{_shown(value):>8}"
+
+    lines.append(f"{content['metric']}, {content['n']} images of fold(s) {', '.join(map(str, content['folds']))}")
+    lines.append(row("out-of-fold (thresholds chosen on all)", content["oof"]))
+    error = content["standard_error"]
+    lines.append(row("cross-fitted", content["cross_fitted"]) + (f" ± {error:.4f}" if error else ""))
+    lines.append(row("out-of-fold at .5", content["oof_at_half"]))
+    lines.append(row("out-of-fold, not averaged over flips", content["oof_no_tta"]))
+    if content["mean_iou_at_half"] is not None:
+        lines.append(row("mean IoU at .5, all images", content["mean_iou_at_half"]))
+        lines.append(row("mean IoU at .5, images with truth", content["mean_iou_at_half_non_empty"]))
+    lines.append(f"  empty: {content['empty_predicted']:.1%} predicted, {content['empty_truth']:.1%} in truth")
+    if content["by_class"]:
+        lines.append(f"  {'class':<23}{'score':>9}{'cross-fitted':>14}")
+        lines += [
+            f"  {entry['name'][:22]:<23}{_shown(entry['score']):>9}{_shown(entry['cross_fitted']):>14}"
+            for entry in content["by_class"]
+        ]
+    for title, key in (("unit", "by_unit"), ("fold", "by_fold"), ("coverage class", "by_coverage_class")):
+        entries = content[key][:MOST]
+        if entries:
+            lines.append(f"  {title:<16}{'n':>7}{'score':>9}{'cross-fitted':>14}")
+        lines += [
+            f"  {str(entry['name'])[-24:]:<16}{entry['n']:>7}{entry['score']:>9.4f}{_shown(entry['cross_fitted']):>14}"
+            + "".join(f"  {name} {value:.4f}" for name, value in entry.get("also", {}).items())
+            for entry in entries
+        ]
+        if len(content[key]) > MOST:
+            lines.append(f"  … and {len(content[key]) - MOST} more in thresholds.json")
+    return lines
+
+
+def _rule(rule: dict) -> str:
+    kind = "plain threshold" if rule["min_area"] == 0 and rule["top"] == rule["bottom"] else "two thresholds"
+    line = f"{kind}: top {rule['top']:.3f}, min area {rule['min_area']} px, bottom {rule['bottom']:.3f}"
+    return line + (f", min component {rule['min_component']} px" if rule.get("min_component") else "")
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _overlaps(data: OutOfFold, half: Tally) -> dict:
+    """IoU at .5, mean over images, where the metric counts pixels."""
+    overlap, filled = data.metric.overlap(half.statistics), data.coverage > 0
+    if overlap is None:
+        return {"mean_iou_at_half": None, "mean_iou_at_half_non_empty": None}
+    return {
+        "mean_iou_at_half": float(overlap.mean()),
+        "mean_iou_at_half_non_empty": float(overlap[filled].mean()) if filled.any() else None,
+    }
+
+
+def _entry(name, tally: Tally, crossed: Tally | None, **more) -> dict:
+    cross_fitted = None if crossed is None else crossed.score()
+    return {
+        "name": name,
+        "n": len(tally),
+        "score": tally.score(),
+        "cross_fitted": cross_fitted,
+        "standard_error": tally.error(),
+        **more,
+    }
+
+
+def _by_class(classes: tuple[str, ...], tally: Tally, crossed: Tally | None) -> list[dict]:
+    """The score of each class; empty where there is one."""
+    scores = tally.by_class() if len(classes) > 1 else None
+    if scores is None:
+        return []
+    others = scores * np.nan if crossed is None else crossed.by_class()
+    return [
+        {"name": name, "score": _number(score), "cross_fitted": _number(other)}
+        for name, score, other in zip(classes, scores, others, strict=True)
+    ]
+
+
+def _by_unit(tally: Tally, crossed: Tally | None) -> list[dict]:
+    """The score of each unit, where a unit is a group of images."""
+    units = tally.units()
+    count = int(units.max()) + 1
+    if tally.groups is None or not 1 < count < len(tally):
+        return []
+    found = [(tally.groups[units == unit][0], np.flatnonzero(units == unit)) for unit in range(count)]
+    return [_entry(str(name), tally.of(rows), None if crossed is None else crossed.of(rows)) for name, rows in found]
+
+
+def _by_fold(data: OutOfFold, tally: Tally, crossed: Tally | None) -> list[dict]:
+    found = []
+    for fold in sorted(set(data.folds.tolist())):
+        rows = np.flatnonzero(data.folds == fold)
+        also = {name: float(np.mean(values[rows])) for name, values in data.also.items()}
+        more = {"also": also} if also else {}
+        found.append(_entry(int(fold), tally.of(rows), None if crossed is None else crossed.of(rows), **more))
+    return found
+
+
+def _by_coverage(data: OutOfFold, tally: Tally, crossed: Tally | None) -> list[dict]:
+    """Scores of single images, whatever the unit is, by how much of them the truth covers."""
+    keys, scores = coverage_class(data.coverage), tally.image_scores()
+    others = None if crossed is None else crossed.image_scores()
+    found = []
+    for key in sorted(set(keys.tolist())):
+        rows = np.flatnonzero(keys == key)
+        groups = None if data.groups is None else data.groups[rows]
+        found.append(
+            {
+                "name": int(key),
+                "n": len(rows),
+                "score": float(scores[rows].mean()),
+                "cross_fitted": None if others is None else float(others[rows].mean()),
+                "standard_error": standard_error(scores[rows], groups),
+            }
+        )
+    return found
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

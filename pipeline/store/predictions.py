@@ -1,0 +1,110 @@
+"""Probabilities of a fold: `valid.npy` / `test.npy`, one flat uint8 array, and its index `valid.csv` / `test.csv`."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import UserError, shown
+from pipeline.store import disk, records
+from pipeline.store.flat import FlatReader, FlatWriter
+
+COLUMNS = ["id", "height", "width", "channels", "offset"]
+
+
+class PredictionWriter:
+    """Writes `<name>.npy` and its index; with `keep_plain` also `<name>_no_tta.npy`. A context manager.
+
+    The array that means "done" gets its name last; nothing gets a name when the block fails.
+    """
+
+    def __init__(self, folder: Path, name: str, channels: int, inputs: dict, keep_plain: bool, total: int, title: str):
+        self.folder, self.name, self.channels, self.inputs = folder, name, channels, inputs
+        self.keep_plain, self.total, self.title = keep_plain, total, title
+        self.rows, self.offset = [], 0
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        self.stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            path = self.folder / f"{self.name}.npy"
+            self.averaged = self._open(stack, records.recorded(path, self.inputs))
+            # entered after, so finished before `averaged` gets its name
+            stack.push(self._write_index)
+            if self.keep_plain:
+                self.plain = self._open(stack, disk.atomic(self.folder / f"{self.name}_no_tta.npy"))
+            bar = tqdm(total=self.total, desc=self.title, unit="image", disable=not sys.stderr.isatty(), delay=1)
+            self.bar = stack.enter_context(bar)
+            self.stack = stack.pop_all()
+        return self
+
+    def add(self, image_id: str, plain: np.ndarray, averaged: np.ndarray) -> None:
+        """H x W x channels, uint8, both."""
+        height, width, channels = averaged.shape
+        self.averaged.append(averaged)
+        if self.keep_plain:
+            self.plain.append(plain)
+        self.rows.append([image_id, height, width, channels, self.offset])
+        self.offset += averaged.size
+        self.bar.update()
+
+    def __exit__(self, *exception):
+        return self.stack.__exit__(*exception)
+
+    def _open(self, stack, file) -> FlatWriter:
+        return stack.enter_context(FlatWriter(stack.enter_context(file), np.uint8))
+
+    def _write_index(self, *exception):
+        if exception[0] is None:
+            disk.write_rows(self.folder / f"{self.name}.csv", COLUMNS, self.rows)
+
+
+class Predictions:
+    """Reads `<folder>/<name>.npy` with its index: `predictions[i]` is H x W x channels, `ids[i]` its image.
+
+    Raises UserError when the files do not fit each other or what is expected of them.
+    """
+
+    def __init__(self, folder: Path, name: str, channels: int, index: str | None = None):
+        import pandas
+
+        path = Path(folder) / f"{index or name}.csv"
+        if not path.exists():
+            raise UserError(f"{path} is missing; {name}.npy needs its index with the columns {','.join(COLUMNS)}")
+        try:
+            table = pandas.read_csv(path, dtype={"id": str}, keep_default_na=False)
+            if list(table.columns) == COLUMNS:
+                table[COLUMNS[1:]] = table[COLUMNS[1:]].astype("int64")
+        except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
+            raise UserError(f"{path} is no valid index: {str(error).strip()}") from error
+        if list(table.columns) != COLUMNS:
+            raise UserError(f"{path} has the columns {','.join(table.columns)}; expected {','.join(COLUMNS)}")
+        if len(table) and (table["channels"] != channels).any():
+            raise UserError(f"{path}: channels must be {channels} everywhere")
+        self.path = Path(folder) / f"{name}.npy"
+        self.ids = table["id"].tolist()
+        self.reader = FlatReader(self.path, table["height"], table["width"], channels)
+        if self.reader.values.dtype != np.uint8:
+            raise UserError(
+                f"{self.path} holds {self.reader.values.dtype}; probabilities are stored as uint8, 0 to 255"
+            )
+        if not np.array_equal(table["offset"].to_numpy(), self.reader.offsets):
+            raise UserError(f"{path}: the offsets are not those of pictures stored one after the other")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self.reader[i]
+
+    def check(self, ids: list[str], heights, widths) -> None:
+        """Raises UserError unless it holds exactly these images, in this order, at these sizes."""
+        if self.ids != list(ids):
+            other = sorted(set(self.ids) ^ set(ids))
+            what = f"is of other images: {shown(other)}" if other else "has the images in another order than by id"
+            raise UserError(f"{self.path} {what}; write it anew, or delete it and run its stage again")
+        sizes = np.array_equal(self.reader.heights, heights) and np.array_equal(self.reader.widths, widths)
+        if not sizes:
+            raise UserError(f"{self.path} holds pictures of another size than the images")

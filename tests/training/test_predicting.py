@@ -1,0 +1,183 @@
+"""Predicting: tiles agree with the whole, volumes come back slice by slice."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas
+import pytest
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
+
+from pipeline import models
+from pipeline import recipe as recipes
+from pipeline.imaging.flips import SYMMETRIES
+from pipeline.imaging.sizes import resized
+from pipeline.store.prepared import Patches, View
+from pipeline.training.predict import Predictor
+
+INFO = {"channels": 1, "range": 255, "dtype": "uint8", "mean": [0.5], "std": [0.25]}
+
+
+class Images:
+    """A reader of patches of noise of these sizes."""
+
+    def __init__(self, *shapes):
+        random = np.random.default_rng(5)
+        self.found = []
+        for height, width in shapes:
+            coarse = random.random((height // 8 + 1, width // 8 + 1, 1))
+            self.found.append((np.repeat(np.repeat(coarse, 8, 0), 8, 1)[:height, :width] * 255).astype(np.uint8))
+        self.heights, self.widths = np.array(shapes).T
+
+    def __getitem__(self, row):
+        return self.found[row]
+
+
+class Alone(Images):
+    """A reader of this picture."""
+
+    def __init__(self, picture):
+        self.found = [picture]
+        self.heights, self.widths = np.array([picture.shape[:2]]).T
+
+
+def predictor(network, recipe):
+    return Predictor(network, recipe, INFO, "sigmoid", models.named(recipe.model).frame(recipe))
+
+
+def network_of(recipe, channels=1, outputs=1):
+    keras.utils.set_random_seed(3)
+    return models.named(recipe.model).build(recipe, channels, outputs, [0.5] * channels, [0.25] * channels)
+
+
+def different(network, recipe, flips, images, rows) -> int:
+    """The largest difference between what is stored of tiles and of the whole."""
+    whole = predictor(network, replace(recipe, tile=0))
+    largest = 0
+    tiled = predictor(network, recipe).pictures(images, rows, flips)
+    for (row, *found), (other, *wanted) in zip(tiled, whole.pictures(images, rows, flips), strict=True):
+        assert row == other
+        for one, two in zip(found, wanted, strict=True):
+            assert one.shape == (*images[row].shape[:2], 1) and one.dtype == np.uint8 and two.std() > 3
+            largest = max(largest, int(np.abs(one.astype(int) - two).max()))
+    return largest
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"depth": 2, "tile": 112},
+        {"depth": 2, "tile": 112, "decoder": "transposed3", "downsampling": "strided"},
+        {"depth": 2, "tile": 128, "decoder": "upsampling", "block": "residual"},
+        {"depth": 1, "tile": 48},
+        {"depth": 1, "tile": 112, "stem": 2},
+        {"depth": 1, "tile": 128, "stem": 2, "decoder": "upsampling"},
+        # unpadded: a tile sees all that there is to see
+        {"model": "unet2015", "depth": 2, "tile": 100},
+        {"model": "unet2015", "depth": 1, "tile": 20},
+    ],
+    ids=str,
+)
+def test_tiles_and_the_whole_agree(fields):
+    images = Images((150, 230), (90, 250), (64, 40))
+    recipe = recipes.Recipe(**{"size": 0, "precision": "float32", "width": 4, "block": "plain", **fields})
+    # rounding alone
+    assert different(network_of(recipe), recipe, SYMMETRIES["none"], images, [0, 1, 2]) <= 1
+
+
+def test_tiles_and_the_whole_agree_when_they_are_turned():
+    recipe = recipes.Recipe(size=0, precision="float32", width=4, depth=1, tile=64)
+    assert different(network_of(recipe), recipe, SYMMETRIES["turns"], Images((100, 150)), [0]) <= 1
+
+
+def test_tiles_of_a_network_that_looks_at_everything_are_close():
+    recipe = recipes.Recipe(
+        size=0, precision="float32", width=4, depth=1, tile=64, normalization="group", block="plain"
+    )
+    assert 1 < different(network_of(recipe), recipe, SYMMETRIES["none"], Images((100, 150)), [0]) < 64
+
+
+def test_a_pyramid_answers_for_pictures_of_several_sizes():
+    recipe = recipes.Recipe(size=0, precision="float32", width=2, model="deeplabv3plus")
+    images = Images((64, 48), (32, 80), (100, 30))
+    answers = list(predictor(network_of(recipe), recipe).pictures(images, [0, 1, 2], SYMMETRIES["none"]))
+    assert [plain.shape[:2] for _, plain, _ in answers] == [(64, 48), (32, 80), (100, 30)]
+
+
+@pytest.mark.parametrize("fit", ["resize", "double"])
+def test_a_scaled_picture_is_tiled_at_the_size_of_the_network(fit):
+    images = Images((90, 120))
+    recipe = recipes.Recipe(depth=1, width=4, size=160, fit=fit, tile=96, precision="float32", block="plain")
+    network = network_of(recipe)
+    ((_, tiled, _),) = predictor(network, recipe).pictures(images, [0], SYMMETRIES["none"])
+    whole = predictor(network, replace(recipe, tile=0))
+    ((_, wanted, _),) = whole.pictures(images, [0], SYMMETRIES["none"])
+    assert tiled.shape == (90, 120, 1) and np.abs(tiled.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("fit", ["pad", "resize", "double"])
+@pytest.mark.parametrize("tile", [0, 64])
+def test_scales_are_a_mean_of_answers_to_resized_pictures(fit, tile):
+    images = Images((50, 70), (90, 60))
+    recipe = recipes.Recipe(depth=2, width=4, size=96, fit=fit, tile=tile, precision="float32", block="plain")
+    network, flips, scale = network_of(recipe), SYMMETRIES["left-right"], 1.3
+    single = predictor(network, replace(recipe, fit="pad", size=0 if fit == "resize" else 96))
+    without = predictor(network, recipe).pictures(images, [1, 0], flips)
+    found = predictor(network, recipe).pictures(images, [1, 0], flips, (scale,))
+    for (row, plain, averaged), (_, same, at_one) in zip(found, without, strict=True):
+        height, width = images[row].shape[:2]
+        seen = {"pad": (height, width), "double": (2 * height, 2 * width), "resize": (96, 96)}[fit]
+        larger = resized(images[row], tuple(round(scale * side) for side in seen))
+        ((_, _, other),) = single.pictures(Alone(larger), [0], flips)
+        wanted = (at_one.astype(float) + resized(other, (height, width))) / 2
+        assert np.array_equal(plain, same) and averaged.shape == (height, width, 1)
+        assert np.abs(averaged - wanted).max() <= 0.5 and np.abs(wanted - at_one).max() > 3
+
+
+def test_at_every_scale_a_pixel_is_itself():
+    images, recipe = Images((64, 96)), recipes.Recipe(depth=1, size=0, precision="float32")
+    echo = Predictor(Echo(), recipe, INFO, "sigmoid", models.named("unet").frame(recipe))
+    ((_, plain, averaged),) = echo.pictures(images, [0], SYMMETRIES["none"], (2.0,))
+    # twice as large and back: a pixel in a patch of one value keeps it
+    inside = np.s_[2:-2:8, 2:-2:8]
+    assert np.abs(averaged[inside].astype(int) - plain[inside]).max() <= 1
+
+
+class Echo(keras.Model):
+    """Answers each slice with itself."""
+
+    def call(self, image):
+        values = keras.ops.clip(image, 0.01, 0.99)
+        return keras.ops.log(values / (1 - values))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def volumes():
+    """Two volumes of 7 and 2 slices in patches of 4, and the slices."""
+    slices = Images(*[(16, 24)] * 9)
+    table = pandas.DataFrame({"part": ["train"] * 9, "group": ["p1"] * 7 + ["p2"] * 2})
+    return Patches(SimpleNamespace(images=slices, table=table), 4), slices
+
+
+@pytest.mark.parametrize("rows", [range(9), range(7), range(2, 6), range(7, 9), [0, 1, 7, 8]])
+def test_every_slice_of_a_volume_is_answered_once_and_is_its_own(rows):
+    (images, slices), recipe = volumes(), recipes.Recipe(depth=1, size=0, slices=4, precision="float32")
+    info = {**INFO, "channels": 4}
+    found = Predictor(Echo(), recipe, info, "sigmoid", models.named("unet").frame(recipe)).predict(
+        View(images, info, 4), rows, SYMMETRIES["left-right"]
+    )
+    seen = []
+    for row, plain, averaged in found:
+        seen.append(row)
+        for answer in (plain, averaged):
+            assert answer.shape == (16, 24, 1)
+            assert np.abs(answer.astype(int) - slices[row].clip(3, 252)).max() <= 2
+    assert seen == list(rows)
