@@ -69,6 +69,7 @@ if [ "${1:-}" = test ]; then
     shift
     [ -n "${PYTHON:-}" ] || install dev "$here/requirements-dev.txt"
     cd "$here"
+    if [ "${1:-}" = fast ]; then shift && set -- -m "not slow" "$@"; fi
     # on all cores where pytest-xdist is installed, which it need not be in an interpreter of one's own
     if "$python" -P -c 'import xdist' 2>/dev/null; then set -- -n auto --dist worksteal "$@"; fi
     exec "$python" -P -m pytest "$@"

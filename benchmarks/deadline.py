@@ -28,7 +28,8 @@ from pathlib import Path
 
 from benchmarks import archive
 from pipeline import recipe
-from pipeline.__main__ import competition, parse
+from pipeline.command.names import competition
+from pipeline.command.options import parse
 from pipeline.errors import UserError
 from pipeline.runs import identity, variants
 from pipeline.store import disk

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.__main__ import competition
+from pipeline.command.names import competition
 from pipeline.reporting.run import facts, reproduce
 from pipeline.reporting.run.submitted import labels_of_rows
 from pipeline.runs.identity import resolve_run

@@ -22,7 +22,7 @@ class Recipe:
     seed: int = 0  # of initial weights, order and augmentation; the folds do not depend on it
 
     # the network
-    model: str = "unet"  # which of those listed by --help
+    model: str = "unet"  # see --help models
     encoder: str = ""  # a network of keras.applications as the way down (resnet50, …); blank is the model's own
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
     depth: int = 4  # how often the resolution is halved
@@ -55,7 +55,7 @@ class Recipe:
     schedule: str = "cosine"  # cosine | constant: what follows the warm-up
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
-    loss: str = "bce+dice"  # bce | dice | bce+dice | lovasz | bce+lovasz; of exclusive classes: ce | ce+dice
+    loss: str = "bce+dice"  # one or several, added: see --help losses
     class_balance: float = 0.0  # of ce, or bce with border_weight: a class counts by its share to minus this power
     border_weight: float = 0.0  # of bce: how much more a pixel counts between two objects that touch (w0, U-Net paper)
     border_sigma: float = 5.0  # pixels: how wide such a place may be
@@ -82,6 +82,7 @@ class Recipe:
     hue: float = 0.0  # colours turned by at most this angle, in degrees (images of three channels)
     to_grey: float = 0.0  # share of the images that lose their colours
     invert: float = 0.0  # share of the images that become their negative
+    augment: str = ""  # further ones by name and amount, joined by +: see --help augmentations; blank is none
 
     # predicting
     tta: bool = True  # average over the flips that the competition allows
@@ -125,8 +126,6 @@ PREDICTING = ("tile", "tta", "tta_scales")
 # not 0: a digit that is not follows
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
 
-LOSSES = ("bce", "dice", "bce+dice", "lovasz", "bce+lovasz", "ce", "ce+dice")
-
 _CHOICES = {
     "block": ("residual", "plain"),
     "normalization": ("batch", "group", "none"),
@@ -135,8 +134,6 @@ _CHOICES = {
     "decoder": ("transposed2", "transposed3", "upsampling"),
     "fit": ("pad", "resize", "double"),
     "schedule": ("cosine", "constant"),
-    "loss": LOSSES,
-    "late_loss": ("", *LOSSES),
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "xla": ("auto", "on", "off"),
 }
@@ -205,6 +202,25 @@ def explained() -> dict[str, str]:
     lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     matches = (re.match(r"    (\w+): \w+ = .*?  # (.*)", line) for line in lines)
     return {match[1]: match[2] for match in matches if match}
+
+
+def groups() -> dict[str, list[str]]:
+    """The fields in the order above, under the titles that stand over them there."""
+    found: dict[str, list[str]] = {}
+    for line in Path(__file__).read_text(encoding="utf-8").splitlines():
+        if title := re.fullmatch(r"    # (.*)", line):
+            found[title[1]] = members = []
+        elif (field := re.match(r"    (\w+): \w+ = ", line)) and found:
+            members.append(field[1])
+        elif found and line.startswith("    def "):
+            break
+    return found
+
+
+def parts(text: str, sign: str = "") -> list[tuple[str, str]]:
+    """`bce+dice` or `blur=1.5+cutout=0.2` (sign `=`) as pairs of a name and what follows the sign."""
+    words = [word.strip() for word in text.split("+") if word.strip()]
+    return [(word.partition(sign)[0], word.partition(sign)[2]) if sign else (word, "") for word in words]
 
 
 def option(field: str) -> str:

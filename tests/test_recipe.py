@@ -6,14 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import __main__ as command_line
 from pipeline import recipe as recipes
+from pipeline.command import names
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
+from pipeline.runs import identity
 from pipeline.store.disk import write_json
 from pipeline.store.paths import Store
 
-NAMES = command_line.competition_names()
+NAMES = names.competitions()
 DEFAULTS = asdict(Recipe())
 
 
@@ -67,6 +68,9 @@ ELSEWHERE = {
     "pseudo": ["quick"],
     "budget": ["45m", "1.5h"],
     "tta_scales": ["0.9", "0.9+1.25"],
+    "loss": ["bce", "bce+dice+lovasz"],
+    "late_loss": ["lovasz"],
+    "augment": ["blur=1.5"],
 }
 
 
@@ -180,7 +184,7 @@ def test_a_saved_recipe_with_a_value_of_another_kind_is_refused(content):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_competition_has_smoke_quick_and_default_and_says_what_each_recipe_costs(name):
-    chosen = command_line.competition(name)
+    chosen = names.competition(name)
     assert {"smoke", "quick", "default"} <= set(chosen.recipes)
     assert set(chosen.costs) == set(chosen.recipes)
     assert all(cost.strip() for cost in chosen.costs.values())
@@ -210,7 +214,7 @@ def save(root, run, recipe_name, **changes) -> Recipe:
 
 
 def resolve_run(root, run, recipe_name, overrides):
-    return command_line.resolve_run(SHAPES, root, run, recipe_name, overrides)
+    return identity.resolve_run(SHAPES, root, run, recipe_name, overrides)
 
 
 def test_the_name_of_a_new_run_follows_from_its_fields_unless_it_is_given(tmp_path):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, not_installed
 
 TOKEN_PAGE = "https://www.kaggle.com/settings"
 
@@ -65,8 +65,8 @@ _NEW_TOKEN = (
 )
 
 
-def not_installed(error: ImportError) -> UserError:
-    return UserError(f"Kaggle's client is not installed ({error}): pip install -r requirements.txt")
+def without_client(error: ImportError) -> UserError:
+    return UserError(f"downloads and uploads need {not_installed(error.name or 'kaggle')}")
 
 
 def cannot_write(error: OSError) -> UserError:

@@ -167,7 +167,7 @@ def _client(place: Place):
         import requests
         import urllib3
     except ImportError as error:
-        raise refusals.not_installed(error) from error
+        raise refusals.without_client(error) from error
     try:
         with _silence(), _time_limit():
             yield _logged_in(place)
@@ -213,7 +213,7 @@ def _logged_in(place: Place):
         from kaggle.api.kaggle_api_extended import KaggleApi
         from kagglesdk.kaggle_env import get_access_token_from_env
     except ImportError as error:
-        raise refusals.not_installed(error) from error
+        raise refusals.without_client(error) from error
     api = KaggleApi()
     try:
         api.authenticate()

@@ -1,4 +1,8 @@
-"""The networks, each readable alone."""
+"""The networks, each readable alone: a file with `build` and `frame` is one.
+
+It may say `TAKES_ENCODER = True` (it has a place for one, and `start`) and `OF_VOLUMES = True` (it wants several
+slices).
+"""
 
 import importlib
 

@@ -1,43 +1,39 @@
-"""What networks and encoders there are, and what cannot be asked of them. Knows their names without loading Keras."""
+"""What networks and encoders there are, and what cannot be asked of them. Knows them without loading Keras: a file of
+`models/` with a function `build` is a network, a file of `models/encoders/` with a function `features` an encoder."""
 
 from pathlib import Path
 
+from pipeline import source
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe, option
 
-NETWORKS = ("unet", "unet2015", "unet3d", "deeplabv3plus")
 # not a network: nothing is trained, so Keras is not needed either
 CLASSICAL = "classical"
-MODELS = (*NETWORKS, CLASSICAL)
-OF_VOLUMES = ("unet3d",)
-TAKE_ENCODERS = ("unet", "deeplabv3plus")
+# not an encoder but a table of many
+APPLICATIONS = "keras_applications"
 
-# name -> module and class of keras.applications. Xception is missing: it does not pad, so that no side of its features
-# is the image's by a whole number
-ENCODERS = {
-    "vgg16": ("vgg16", "VGG16"),
-    "vgg19": ("vgg19", "VGG19"),
-    "resnet50": ("resnet", "ResNet50"),
-    "resnet101": ("resnet", "ResNet101"),
-    "resnet50v2": ("resnet_v2", "ResNet50V2"),
-    "efficientnetb0": ("efficientnet", "EfficientNetB0"),
-    "efficientnetb1": ("efficientnet", "EfficientNetB1"),
-    "efficientnetb2": ("efficientnet", "EfficientNetB2"),
-    "efficientnetb3": ("efficientnet", "EfficientNetB3"),
-    "efficientnetb4": ("efficientnet", "EfficientNetB4"),
-    "efficientnetv2b0": ("efficientnet_v2", "EfficientNetV2B0"),
-    "efficientnetv2b1": ("efficientnet_v2", "EfficientNetV2B1"),
-    "efficientnetv2b2": ("efficientnet_v2", "EfficientNetV2B2"),
-    "efficientnetv2b3": ("efficientnet_v2", "EfficientNetV2B3"),
-    "efficientnetv2s": ("efficientnet_v2", "EfficientNetV2S"),
-    "efficientnetv2m": ("efficientnet_v2", "EfficientNetV2M"),
-    "densenet121": ("densenet", "DenseNet121"),
-    "densenet169": ("densenet", "DenseNet169"),
-    "convnexttiny": ("convnext", "ConvNeXtTiny"),
-    "convnextsmall": ("convnext", "ConvNeXtSmall"),
-    "mobilenetv2": ("mobilenet_v2", "MobileNetV2"),
-    "mobilenetv3large": ("mobilenet_v3", "MobileNetV3Large"),
-}
+
+def networks() -> list[str]:
+    return [name for name in source.modules("models") if "build" in source.functions(f"models/{name}")]
+
+
+def models() -> list[str]:
+    """What --model can be."""
+    return [*networks(), CLASSICAL]
+
+
+def of_applications() -> list[str]:
+    return list(source.constant(f"models/encoders/{APPLICATIONS}", "NETWORKS"))
+
+
+def encoders() -> list[str]:
+    """What --encoder can be."""
+    own = [name for name in source.modules("models/encoders") if name != APPLICATIONS]
+    return [*own, *of_applications()]
+
+
+def _take_encoders() -> list[str]:
+    return [name for name in networks() if source.constant(f"models/{name}", "TAKES_ENCODER", False)]
 
 
 def is_network(recipe: Recipe) -> bool:
@@ -47,13 +43,13 @@ def is_network(recipe: Recipe) -> bool:
 
 def check(recipe: Recipe) -> None:
     """Raises UserError where a recipe asks for a network that there is not, or for what its network cannot do."""
-    for field, known in (("model", MODELS), ("encoder", ("", *ENCODERS))):
+    for field, known in (("model", models()), ("encoder", ["", *encoders()])):
         value = getattr(recipe, field)
         if value not in known:
             raise UserError(f"{option(field)} is '{value}'; known are: {', '.join(name for name in known if name)}")
-    if recipe.encoder and recipe.model not in TAKE_ENCODERS:
-        raise UserError(f"--model {recipe.model} has no place for an --encoder; {' and '.join(TAKE_ENCODERS)} have")
-    if recipe.model in OF_VOLUMES and recipe.slices == 1:
+    if recipe.encoder and recipe.model not in _take_encoders():
+        raise UserError(f"--model {recipe.model} has no place for an --encoder; {' and '.join(_take_encoders())} have")
+    if recipe.slices == 1 and source.constant(f"models/{recipe.model}", "OF_VOLUMES", False):
         raise UserError(f"--model {recipe.model} wants several slices of a volume: give --slices, for example 8")
     if not is_network(recipe) and (recipe.slices > 1 or recipe.neighbours):
         raise UserError(f"--model {recipe.model} looks at single images: leave out --slices and --neighbours")

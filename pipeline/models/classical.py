@@ -124,6 +124,9 @@ def otsu(values: np.ndarray) -> tuple[float, float]:
     below, _ = cv2.threshold(binned, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     threshold = low + (below + 0.5) * step
     upper = values >= threshold
+    if upper.all():
+        # as near to each other as float32 knows
+        return threshold, 0.0
     return threshold, float(values[upper].mean() - values[~upper].mean())
 
 

@@ -13,6 +13,7 @@ from pipeline.models.frame import Frame
 from pipeline.models.unet import Bilinear, activated, block, contracted, convolution
 from pipeline.recipe import Recipe
 
+TAKES_ENCODER = True
 # pixels between the taps of the pyramid's convolutions, at stride 16
 RATES = (6, 12, 18)
 # what is asked of an encoder: what comes after stride 16 is left out

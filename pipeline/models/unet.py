@@ -13,6 +13,8 @@ from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
 from pipeline.recipe import Recipe
 
+TAKES_ENCODER = True
+
 
 def frame(recipe: Recipe) -> Frame:
     """Two convolutions of 3 x 3 at each level, down and up, look 6 x 2^depth - 4 pixels far; other ways up a little

@@ -14,6 +14,7 @@ from pipeline.models.initial import he_normal
 from pipeline.models.unet import activated
 from pipeline.recipe import Recipe
 
+OF_VOLUMES = True
 # what `--precision auto` is on a CPU: oneDNN 3.x crashes the process where it learns a Conv3D in bfloat16 by AMX
 AUTO_ON_CPU = "float32"
 

@@ -73,16 +73,22 @@ def read_folders(
                 group=group_of(name, part),
             )
         )
-    return RawData(result)
+    return RawData(result, notes=[found.renamed(test)] if found.prefix else [])
 
 
 @dataclass(frozen=True)
 class Found:
-    """Which files belong together: id -> name among the raw files; of masks one such table for each layer."""
+    """Which files belong together: id -> name among the raw files; of masks one such table for each layer. `prefix` is
+    what ids of test images begin with beside their names, where these are names of train images, too."""
 
     train: dict[str, str]
     test: dict[str, str]
     masks: list[dict[str, str]]
+    prefix: str = ""
+
+    def renamed(self, test: str) -> str:
+        """What the ids of the test images are, for a message."""
+        return f"names in {test}/ are names of train images, too: their ids are {shown(sorted(self.test), 3)}"
 
 
 def find(raw: RawFiles, images: str = "images", masks: str | tuple[str, ...] = "masks", test: str = "test") -> Found:
@@ -110,7 +116,7 @@ def find(raw: RawFiles, images: str = "images", masks: str | tuple[str, ...] = "
             names = [prefix + name for name in names]
         return next((name for name in names if name in everything), names[-1])
 
-    found = Found(train, answered, [_by_name(raw, "masks", there, image_of) for there in of_masks.values()])
+    found = Found(train, answered, [_by_name(raw, "masks", there, image_of) for there in of_masks.values()], prefix)
     for layer, there in zip(layers, found.masks, strict=True):
         _refuse_without_image(raw, images, layer, everything, there)
     return found

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
-from pipeline.models import catalogue
+from pipeline.models import catalogue as models
 from pipeline.recipe import Recipe
+from pipeline.training import catalogue as training
 from pipeline.store.disk import read_json
 from pipeline.store.paths import Store
 
@@ -23,7 +24,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
         return run, saved_name, saved
     asked = recipes.resolve(chosen.recipes[name], overrides)
     _refuse_both(asked.budget, overrides)
-    catalogue.check(asked)
+    check(asked)
     run_name = run or recipes.run_name(name, asked, recipes.resolve(chosen.recipes[name], {}))
     if len(run_name.encode()) > 200:
         raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
@@ -37,6 +38,12 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
         )
     _refuse_other(run_name, saved, _asked_of(saved, asked))
     return run_name, saved_name, saved
+
+
+def check(recipe: Recipe) -> None:
+    """Raises UserError where a recipe names a network, an encoder, a loss or an augmentation that there is not."""
+    models.check(recipe)
+    training.check(recipe)
 
 
 def _refuse_both(budget: str, overrides: dict) -> None:
@@ -56,7 +63,7 @@ def saved_in(path: Path) -> tuple[str, Recipe]:
     content = read_json(path)
     name = content.pop("recipe", "default")
     saved = recipes.from_json(content, str(path))
-    catalogue.check(saved)
+    check(saved)
     return name, saved
 
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.store import fold_table
+from pipeline.store import fold_table, records
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.store.fold_table import FoldTable
@@ -68,9 +68,16 @@ class Job:
     def prepared(self) -> Prepared:
         return Prepared(self.store.prepared)
 
+    @property
+    def folds_file(self) -> Path:
+        """The fold table that holds: a file of the user's own making counts for every number of folds."""
+        path, own = self.store.folds(self.recipe.folds), self.store.own_folds
+        is_own = own.exists() and not records.record_path(own).exists()
+        return own if is_own and not records.is_yours(path) else path
+
     @functools.cached_property
     def fold_table(self) -> FoldTable:
-        return fold_table.read(self.store.folds(self.recipe.folds), self.prepared)
+        return fold_table.read(self.folds_file, self.prepared)
 
     def fold_numbers(self) -> list:
         """The folds this call is about: those asked for, or as many as the recipe trains."""

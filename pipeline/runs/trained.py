@@ -74,7 +74,7 @@ def check(job: Job, leaving_out=()) -> None:
                 raise UserError(
                     f"{job.store.shown(path)} was made from {' and '.join(other)} than now; train it again (train "
                     f"--fold {fold} --again), start another run (--run NAME), or restore the data and "
-                    f"{job.store.shown(job.store.folds(job.recipe.folds))} as they were"
+                    f"{job.store.shown(job.folds_file)} as they were"
                 )
 
 

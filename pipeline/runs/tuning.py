@@ -49,9 +49,12 @@ class OutOfFold:
 
 def tuned(data: OutOfFold, task: Task) -> tuple[dict, Tally]:
     """The content of thresholds.json, and what each image got under those thresholds."""
-    chosen = data.search.choose(np.arange(len(data.ids)))
+    return scored(data, task, data.search.choose(np.arange(len(data.ids))), cross_fitted(data))
+
+
+def scored(data: OutOfFold, task: Task, chosen: list[Thresholds], crossed: Tally | None) -> tuple[dict, Tally]:
+    """The same for thresholds that are given; those made by hand have no cross-fitted score (`crossed` is None)."""
     tally, half = data.tally(chosen), data.tally(task.plain_thresholds())
-    crossed = cross_fitted(data)
     empty = task.is_empty(data.metric, tally.statistics)
     content = {
         "classes": list(task.classes),
@@ -119,21 +122,25 @@ def read_thresholds(path: Path, classes: tuple[str, ...]) -> tuple[dict, list[Th
     content = read_json(path)
     rules = content.get("thresholds") if isinstance(content, dict) else None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise UserError(f"{path} has no list 'thresholds' with one entry per class; run the stage 'tune'")
-    if content.get("classes") != list(classes):
-        raise UserError(
-            f"{path} is for the classes {content.get('classes')}, not {list(classes)}; run the stage 'tune'"
-        )
+        raise UserError(f"{path} has no list 'thresholds' with one entry per class; {_MEND}")
+    if content.get("classes", list(classes)) != list(classes):
+        raise UserError(f"{path} is for the classes {content['classes']}, not {list(classes)}; {_MEND}")
     if len(rules) != len(classes):
-        raise UserError(f"{path} has {len(rules)} thresholds for {len(classes)} classes; run the stage 'tune'")
+        raise UserError(f"{path} has {len(rules)} thresholds for {len(classes)} classes; {_MEND}")
     thresholds = [Thresholds.from_json(rule, str(path)) for rule in rules]
     if any(rule.min_score for rule in thresholds):
         raise UserError(f"{path}: min_score needs scores of whole images, which no network here gives; remove it")
     return content, thresholds
 
 
-def table(content: dict) -> list[str]:
-    """What `tune` prints: lines of one table."""
+_MEND = 'write {"thresholds": [{"top": 0.5, "min_area": 0, "bottom": 0.5}]}, or delete it to have thresholds searched'
+
+
+CHOSEN = "thresholds chosen on all"
+
+
+def table(content: dict, how: str = CHOSEN) -> list[str]:
+    """What `tune` prints: lines of one table. `how`: where the thresholds come from."""
     rules = [_rule(rule) for rule in content["thresholds"]]
     names = content["classes"] if len(set(rules)) > 1 else [", ".join(content["classes"])]
     lines = [f"{name}: {rule}" for name, rule in zip(names, rules, strict=False)]
@@ -142,7 +149,7 @@ def table(content: dict) -> list[str]:
         return f"  {label:<44}{_shown(value):>8}"
 
     lines.append(f"{content['metric']}, {content['n']} images of fold(s) {', '.join(map(str, content['folds']))}")
-    lines.append(row("out-of-fold (thresholds chosen on all)", content["oof"]))
+    lines.append(row(f"out-of-fold ({how})", content["oof"]))
     error = content["standard_error"]
     lines.append(row("cross-fitted", content["cross_fitted"]) + (f" ± {error:.4f}" if error else ""))
     lines.append(row("out-of-fold at .5", content["oof_at_half"]))

@@ -13,6 +13,11 @@ from pipeline.training import backend, trainer
 READS = ("train",)
 
 
+def needs(job: Job) -> tuple[str, ...]:
+    answered = job.store.folds_holding("test.npy")
+    return () if set(trained.folds(job)) <= set(answered) else trainer.packages(job.recipe)
+
+
 def is_current(job: Job) -> bool:
     if len(job.prepared.test) == 0:
         return True

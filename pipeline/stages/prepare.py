@@ -5,7 +5,6 @@ Every picture is decoded once, by all cores, into one flat file.
 
 import contextlib
 import hashlib
-import inspect
 import os
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ import numpy as np
 
 from pipeline.competition import Competition, RawImage
 from pipeline.errors import UserError, shown
+from pipeline.raw import reader
 from pipeline.raw.files import RawFiles, listing_fingerprint
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
@@ -27,29 +27,42 @@ READS = ("download",)
 FORM = 2  # of the prepared files: another number has them made again
 
 
+def needs(job: Job) -> tuple[str, ...]:
+    """The modules without which nothing works; later stages read what this one writes."""
+    return ("numpy", "pandas", "cv2", "tqdm")
+
+
 def is_current(job: Job) -> bool:
-    done = job.store.prepared / "prepared.json"
-    folder = job.raw_folder()
-    if folder is None:
-        return done.exists()
-    state = records.state(done, inputs_of(job.competition, folder))
+    """Raises UserError where the competition's file reads in another way than it did, and there are no raw files."""
+    done, folder = job.store.prepared / "prepared.json", job.raw_folder()
+    state = _state(job, done, folder)
     if state == "yours":
         job.say(f"{job.store.shown(done)} was not written by us: used as it is")
+    if state == "stale" and folder is None:
+        raise UserError(
+            f"{job.store.shown(done.parent)} was made by another read(), group= or labels= than "
+            f"{reader.file_of(job.competition)} has now; name the raw files with --data DIR to have them read again"
+        )
     return state in ("current", "yours")
 
 
-def inputs_of(competition: Competition, folder: Path) -> dict:
-    """What the prepared data depends on: the raw files and the code that reads them."""
-    code = [path.read_text(encoding="utf-8") for path in _readers(competition)]
-    return {"raw": listing_fingerprint(folder), "reader": disk.text_hash(*code), "form": FORM}
+def _state(job: Job, done: Path, folder: Path | None) -> str:
+    """As `records.state`; without raw files by what can be known without them."""
+    wanted, record = inputs_of(job.competition, folder), records.read_record(done)
+    if record and "code" not in record["inputs"]:
+        # of an earlier version, which did not keep the competition's own code apart
+        wanted = {name: value for name, value in wanted.items() if name not in ("code", "reader")}
+        job.say(f"{job.store.shown(done.parent)} is of an earlier version: whether its read() was edited is not known")
+    if record and all(record["inputs"].get(name) == value for name, value in wanted.items()):
+        return "current"
+    return records.state(done, wanted)
 
 
-def _readers(competition: Competition) -> list[Path]:
-    """The competition's file, and the files of ours that it takes functions from."""
-    module = inspect.getmodule(competition.read)
-    used = [value if inspect.ismodule(value) else inspect.getmodule(value) for value in vars(module).values()]
-    ours = {other for other in used if other is not None and other.__name__.startswith("pipeline.")}
-    return sorted({Path(inspect.getsourcefile(other)) for other in {module, *ours}})
+def inputs_of(competition: Competition, folder: Path | None) -> dict:
+    """What the prepared data depends on: the raw files, the files of ours that read them (both only where there are
+    raw files), and the competition's own code."""
+    own = {"code": reader.own_code(competition), "form": FORM}
+    return {"raw": listing_fingerprint(folder), "reader": reader.shared_code(competition), **own} if folder else own
 
 
 def run(job: Job, named: bool = False) -> None:

@@ -13,6 +13,10 @@ from pipeline.store import records
 READS = ("submit",)
 
 
+def needs(job: Job) -> tuple[str, ...]:
+    return () if job.store.report.exists() else ("jinja2", "matplotlib")
+
+
 def is_current(job: Job) -> bool:
     state = records.state(job.store.report, inputs_of(job))
     if state == "yours":

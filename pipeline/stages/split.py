@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 
 from pipeline.competition import coverage_class
-from pipeline.errors import shown
+from pipeline.errors import UserError, shown
 from pipeline.runs.job import Job
 from pipeline.store import disk, fold_table, records
 
@@ -20,12 +20,17 @@ READS = ("prepare",)
 SEED = 2015
 
 
+def needs(job: Job) -> tuple[str, ...]:
+    return () if job.folds_file.exists() else ("sklearn",)
+
+
 def is_current(job: Job) -> bool:
-    path = job.store.folds(job.recipe.folds)
+    path = job.folds_file
     state = records.state(path, inputs_of(job))
     if state == "yours":
-        fold_table.read(path, job.prepared)
-        job.say(f"{job.store.shown(path)} is yours: used as it is")
+        count = job.fold_table.count
+        other = f", though the recipe names {job.recipe.folds}" if count != job.recipe.folds else ""
+        job.say(f"{job.store.shown(path)} is yours: used as it is, {count} fold(s){other}")
         for line in leaks(job.fold_table, job.prepared):
             job.say(line)
     return state in ("current", "yours")
@@ -36,8 +41,13 @@ def inputs_of(job: Job) -> dict:
 
 
 def run(job: Job, named: bool = False) -> None:
-    path = job.store.folds(job.recipe.folds)
+    path = job.folds_file
     yours = records.state(path, inputs_of(job)) == "yours"
+    if yours and job.again and path != job.store.folds(job.recipe.folds):
+        raise UserError(
+            f"{job.store.shown(path)} is yours and holds for every recipe: move it away to have {job.recipe.folds} "
+            "folds made"
+        )
     if yours and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
     else:

@@ -27,6 +27,11 @@ from pipeline.training.plan import FoldPlan, steps_of
 READS = ("split",)
 
 
+def needs(job: Job) -> tuple[str, ...]:
+    known = (job.store.prepared / "prepared.json").exists() and job.folds_file.exists()
+    return () if known and not unfinished(job) else trainer.packages(job.recipe)
+
+
 def is_current(job: Job) -> bool:
     if job.again:
         return False
@@ -177,15 +182,23 @@ def _epochs(job: Job, plans: list[FoldPlan]) -> int:
     more = pseudo.count(recipe, test)
     work = [budget.Work(steps_of(recipe, len(plan.learnt) + more), len(plan.held_out), test) for plan in plans]
     spent, folds = time.monotonic() - job.started, _counted(len(work), "fold")
-    epochs = budget.epochs_within(budget.usable(recipes.seconds(recipe.budget)) - spent, work, pace, every)
+    left = budget.usable(recipes.seconds(recipe.budget)) - spent
+    epochs = budget.epochs_within(left, work, pace, every)
+    # less than half of what the recipe names is not what the recipe was made for
+    fewer = max(budget.folds_within(left, math.ceil(recipe.epochs / 2), work, pace, every), 1)
+    others = budget.epochs_within(left, work[:fewer], pace, every)
+    instead = f"{_counted(fewer, 'fold')} (--trained-folds {fewer}) would get {_counted(others, 'epoch')}"
     if not epochs:
         one = budget.estimated(1, work, pace, every)
         enough = math.ceil(budget.needed(spent + one) / 6) / 10
         raise UserError(
             f"--budget {recipe.budget} is too short: one epoch of {folds}, with predictions, takes about {one:.0f} s, "
             f"and {spent:.0f} s are over; give at least --budget {enough}m, or less to do"
+            + (f": {instead}" if others else "")
         )
     job.say(f"budget {recipe.budget}: a step takes {pace.step:.3g} s, {folds} of {_counted(epochs, 'epoch')}")
+    if epochs < recipe.epochs / 2 and fewer < len(work):
+        job.say(f"warning: the recipe has {recipe.epochs}, more than twice as many; {instead}")
     return epochs
 
 

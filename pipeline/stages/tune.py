@@ -9,6 +9,7 @@ from pipeline.runs import answers, trained, tuning
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
 from pipeline.tasks import scoring
+from pipeline.tasks.scoring import Tally
 
 READS = ("train",)
 
@@ -38,11 +39,11 @@ def held_out_folds(job: Job) -> list[int]:
 
 def run(job: Job, named: bool = False) -> None:
     path = job.store.thresholds
-    if records.state(path, inputs_of(job)) == "yours" and not job.again:
-        job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
-        return
     folds = held_out_folds(job)
-    task, metric = job.competition.task, job.competition.metric
+    if records.state(path, inputs_of(job)) == "yours" and not job.again:
+        _score_yours(job, folds)
+        return
+    task = job.competition.task
     if not folds:
         content = {"classes": list(task.classes), "thresholds": [rule.to_json() for rule in task.plain_thresholds()]}
         content |= {"oof": None, "cross_fitted": None, "standard_error": None, "n": 0}
@@ -55,8 +56,23 @@ def run(job: Job, named: bool = False) -> None:
     content, tally = tuning.tuned(data, task)
     _write_pictures(job, data)
     _write(job, content)
-    for line in tuning.table(content):
+    _say(job, content, tally, data)
+
+
+def _score_yours(job: Job, folds: list[int]) -> None:
+    """Checks thresholds made by hand, and says what they score. Raises UserError where they are none."""
+    path, task = job.store.thresholds, job.competition.task
+    _, rules = tuning.read_thresholds(path, task.classes)
+    job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it); its scores are not cross-fitted")
+    if folds:
+        data = out_of_fold(job, folds)
+        _say(job, *tuning.scored(data, task, rules, crossed=None), data, "with these thresholds")
+
+
+def _say(job: Job, content: dict, tally: Tally, data: tuning.OutOfFold, how: str = tuning.CHOSEN) -> None:
+    for line in tuning.table(content, how):
         job.say(line)
+    task, metric = job.competition.task, job.competition.metric
     warning = tuning.collapsed(task.is_empty(metric, tally.statistics), data.coverage)
     if warning:
         job.say(f"warning: {warning}")

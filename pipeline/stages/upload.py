@@ -11,11 +11,13 @@ from pipeline.runs.job import Job
 from pipeline.store import disk, records, submission
 
 READS = ("submit",)
+# an upload costs one of the day's few submissions: never a side effect
+ONLY_NAMED = True
 COLUMNS = ["when", "competition", "run", "file_hash", "out_of_fold", "cross_fitted", "public", "private"]
 
 
 def is_current(job: Job) -> bool:
-    """Never: an upload costs one of the day's few submissions, so it is done only when it is asked for."""
+    """Never: what is asked for is done."""
     return False
 
 
@@ -28,10 +30,7 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
     Raises:
         UserError: not a Kaggle competition, an invalid file, a broken ledger, or what `kaggle.site` says.
     """
-    if not named:
-        return
     competition, path = job.competition, job.store.submission
-    refuse(job)
     submission.validate_file(path, competition.format, trained.expected(job))
     read_ledger(job.store.ledger)
     row = _row(job, path)
@@ -49,6 +48,10 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
     write_row(job.store.ledger, row)
     private = f", private {row['private']}" if row["private"] else ""
     job.say(f"public {row['public'] or 'not shown'}{private}; written to {ledger}")
+
+
+def needs(job: Job) -> tuple[str, ...]:
+    return ("kaggle",)
 
 
 def refuse(job: Job) -> None:

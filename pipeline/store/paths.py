@@ -27,8 +27,12 @@ class Store:
 
     def folds(self, count: int) -> Path:
         """The fold table: `folds/tgs.csv` for five folds, `folds/tgs-10.csv` for ten."""
-        suffix = "" if count == 5 else f"-{count}"
-        return self.root / "folds" / f"{self.competition}{suffix}.csv"
+        return self.own_folds if count == 5 else self.root / "folds" / f"{self.competition}-{count}.csv"
+
+    @property
+    def own_folds(self) -> Path:
+        """Where a person puts a fold table."""
+        return self.root / "folds" / f"{self.competition}.csv"
 
     @property
     def runs(self) -> Path:

@@ -50,6 +50,11 @@ def read_record(path: Path) -> dict | None:
     return None
 
 
+def is_yours(path: Path) -> bool:
+    """Whether a file was made or edited by hand: it has no record of ours, or was changed since."""
+    return path.exists() and read_record(path) is None
+
+
 def state(path: Path, inputs: dict) -> str:
     """`missing`, `current`, `stale`, or `yours` (no record of ours, or changed since we wrote it)."""
     if not path.exists():

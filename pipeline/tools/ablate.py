@@ -1,4 +1,4 @@
-"""--fields F=V … -> what does a change gain? Variants of a recipe on the same folds, compared image by image.
+"""--fields F=V … -> what does a change gain? Variants on the same folds, compared image by image.
 
     ./run.sh tgs ablate --recipe quick --fold 0 --fields width=24 late_loss=lovasz,late_share=0.5 seed=1
     ./run.sh tgs ablate --recipe quick --epochs 24 --fields encoder=resnet50 tta=off late_loss=
@@ -19,11 +19,12 @@ seed does to a training, the variant seed=1 shows, and where it alone "gains", s
 from dataclasses import replace
 
 from pipeline import recipe as recipes
+from pipeline.command import order
 from pipeline.errors import UserError
 from pipeline.reporting.ablation import facts, table
 from pipeline.runs import identity, tuning, variants
 from pipeline.runs.job import Job
-from pipeline.stages import download, prepare, split, train, tune
+from pipeline.stages import train, tune
 
 EXAMPLE = "./run.sh tgs ablate --recipe quick --fold 0 --fields width=24 late_loss=lovasz,late_share=0.5 seed=1"
 
@@ -42,9 +43,7 @@ def run(job: Job | None, words: list[str]) -> int:
     if "all" in job.folds:
         raise UserError("--fold all holds nothing out, and nothing can be compared; name folds by number")
     jobs = {facts.BASE: job, **_jobs(job)}
-    for stage in (download, prepare, split):
-        if not stage.is_current(job):
-            stage.run(job)
+    order.bring_up_to_date(job, "split")
     job.fold_numbers()  # what is wrong with --fold is wrong with all of them
     for label, one in jobs.items():
         _named(label, train.check, one)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.command import order
 from pipeline.errors import UserError
 from pipeline.runs import trained
-from pipeline.stages import prepare
 from pipeline.store import submission
 
 
@@ -15,8 +15,7 @@ def run(job, words: list[str]) -> int:
     path = Path(words[0])
     if not path.is_file():
         raise UserError(f"{path} does not exist")
-    if not prepare.is_current(job):
-        prepare.run(job)
+    order.bring_up_to_date(job, "prepare")
     summary = submission.validate_file(path, job.competition.format, trained.expected(job))
     job.say(
         f"{path}: valid, {summary.rows} rows of {summary.images} images, {summary.empty:.1%} empty, "

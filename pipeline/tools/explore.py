@@ -1,10 +1,12 @@
-"""-> data/<c>/explore.html: what is in the data, before anything is trained. Sizes, classes, copies, doubts, examples.
+"""-> data/<c>/explore.html: what is in the data, before anything is trained.
+
+Sizes, classes, copies, doubts, examples.
 
 One self-contained page, and a dozen lines of it on the terminal. The test part is looked at without its truth.
 """
 
+from pipeline.command import order
 from pipeline.errors import UserError
-from pipeline.stages import download, prepare
 from pipeline.store import disk
 
 
@@ -12,9 +14,7 @@ def run(job, words: list[str]) -> int:
     """Writes the page and prints its summary. Raises UserError when it is given words."""
     if job is None or words:
         raise UserError("explore wants a competition and nothing more: ./run.sh tgs explore")
-    for stage in (download, prepare):
-        if not stage.is_current(job):
-            stage.run(job)
+    order.bring_up_to_date(job, "prepare")
     from pipeline.reporting.explore import facts, page
 
     found = facts.explore(job.prepared, job.competition.task)

@@ -13,22 +13,26 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import source
+from pipeline.command import help, names
 from pipeline.errors import UserError
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import NEARLY_WHITE, SOFT, VOID, colour_of
 from pipeline.raw.survey import Survey, is_coloured, survey
 from pipeline.store import disk
+from pipeline.store.disk import text_hash
 
-PACKAGE = Path(__file__).parents[1]
+COMPETITIONS = source.PACKAGE / "competitions"
 TEMPLATE = Path(__file__).with_name("new_competition.py.txt")
 RESERVED = ("new", "test", "all")
+SEAL = "# as `new` wrote it: "
 MOST_CLASSES = 64  # more values or colours than this are no classes
 SMALL = 256  # images up to this side are learnt at their own size
 
 
-def run(job, words: list[str]) -> int:
+def run(job, words: list[str], overwrite: bool = False) -> int:
     """Writes the file, says what was found and what to type next, and returns 0. Raises UserError: a name that cannot
-    be one, a file that is there, or what is wrong with the folder."""
+    be one, a file that is there and was edited, or what is wrong with the folder."""
     if job is not None or len(words) not in (1, 2, 4, 5):
         raise UserError(
             "new wants a name and perhaps a folder: ./run.sh new NAME, ./run.sh new NAME FOLDER, or with the names of "
@@ -36,9 +40,10 @@ def run(job, words: list[str]) -> int:
         )
     name, *folders = words
     check_name(name)
+    path = COMPETITIONS / f"{name}.py"
+    _refuse_edited(path, overwrite)
     found = _look(*folders) if folders else None
-    path = PACKAGE / "competitions" / f"{name}.py"
-    disk.write_text(path, filled_in(name, found))
+    disk.write_text(path, _sealed(filled_in(name, found)))
     for line in [*(described(found) if found else []), *_next(name, path, folders)]:
         print(line)
     return 0
@@ -51,17 +56,26 @@ def check_name(name: str) -> None:
             f"'{name}' cannot be a name: small letters, digits and _, a letter first, at most 30, no word of Python; "
             "for example cells_2"
         )
-    taken = {folder: _files_of(folder) for folder in ("competitions", "stages", "tools")}
-    if name in taken["competitions"]:
-        raise UserError(
-            f"'{name}' is there already: pipeline/competitions/{name}.py; give another name, or delete that file first"
-        )
-    if name in RESERVED or name in taken["stages"] or name in taken["tools"]:
+    if name in RESERVED or name in names.stages() or name in names.tools() or name in help.TOPICS:
         raise UserError(f"'{name}' means something else on the command line; give another name")
 
 
-def _files_of(folder: str) -> set[str]:
-    return {path.stem for path in (PACKAGE / folder).glob("*.py")}
+def _sealed(text: str) -> str:
+    """The text with a last line by which `new` knows later whether anybody has edited it."""
+    return f"{text}{SEAL}{text_hash(text)}\n"
+
+
+def _refuse_edited(path: Path, overwrite: bool) -> None:
+    """Raises UserError where a file is there that `new` did not write, or that was edited since and is not to be
+    overwritten."""
+    if not path.exists():
+        return
+    text, by_new, seal = path.read_text(encoding="utf-8").rpartition(SEAL)
+    there = f"'{path.stem}' is there already: pipeline/competitions/{path.name}"
+    if not by_new:
+        raise UserError(f"{there}; give another name, or delete that file first")
+    if seal.strip() != text_hash(text) and not overwrite:
+        raise UserError(f"{there}, and was edited since `new` wrote it; give another name, or --overwrite")
 
 
 def _look(folder: str, *names: str) -> Survey:
@@ -243,6 +257,8 @@ def described(found: Survey) -> list[str]:
     lines.append(f"{kind_of(found).said} ({found.looked_at} looked at)")
     if found.bare:
         lines.append(f"{found.bare} images have no mask: taken as to be answered (unmasked= in the file)")
+    if found.found.prefix:
+        lines.append(found.found.renamed(found.test))
     if found.hint:
         lines.append(
             "the names look like GROUP_NUMBER: if images of a group are alike (a patient, a drive), set group="
@@ -251,7 +267,7 @@ def described(found: Survey) -> list[str]:
 
 
 def _next(name: str, path: Path, folders: list[str]) -> list[str]:
-    shown = path.relative_to(PACKAGE.parent)
+    shown = f"pipeline/competitions/{path.name}"
     if folders:
         return [f"wrote {shown}; now: ./run.sh {name} --data {shlex.quote(folders[0])} --recipe smoke"]
     return [

@@ -1,5 +1,7 @@
 """Augmentation on the device: one warp for all moves, image and target together, then the values of the image.
 
+What is done by one amount alone is a function of `augmentations`; here are flips, turns, zoom, shift and the warp.
+
 Everything is `keras.ops`, inside the compiled step, on every backend. (`ops.image.affine_transform` does not compile
 under XLA on TensorFlow and changes its argument on PyTorch; `map_coordinates` treats borders differently from one
 backend to the next: hence a warp of our own.)
@@ -11,6 +13,7 @@ import keras
 from keras import ops
 
 from pipeline.recipe import Recipe
+from pipeline.training import augmentations, catalogue
 
 
 def warp(pictures, coordinates):
@@ -53,12 +56,32 @@ def _cell(position, length: int):
     return ops.cast(before, "int32"), (folded - before)[..., None]
 
 
-def turned_hue(image, angle):
-    """Colours turned around the grey axis: B x H x W x 3, by B x 1 x 1 radians (Rodrigues' formula); grey stays."""
-    cos, sin = ops.cos(angle)[..., None], ops.sin(angle)[..., None] / math.sqrt(3)
-    red, green, blue = image[..., 0:1], image[..., 1:2], image[..., 2:3]
-    across = ops.concatenate([blue - green, red - blue, green - red], axis=3)
-    return cos * image + (1 - cos) * ops.mean(image, axis=3, keepdims=True) + sin * across
+class Draw:
+    """Chance, from a seed generator that the epoch sets: one number for each image of a batch."""
+
+    def __init__(self, recipe: Recipe, seed_generator):
+        self.recipe, self.seed_generator = recipe, seed_generator
+
+    def uniform(self, batch: int, limit: float):
+        """In -limit..limit, B x 1 x 1."""
+        return keras.random.uniform((batch, 1, 1), -1.0, 1.0, seed=self.seed_generator) * limit
+
+    def value(self, batch: int, limit: float):
+        """The same with an axis for channels, B x 1 x 1 x 1."""
+        return self.uniform(batch, limit)[..., None]
+
+    def chance(self, batch: int, share: float):
+        """1 for this share of the images, otherwise 0: B x 1 x 1 x 1."""
+        drawn = keras.random.uniform((batch, 1, 1, 1), seed=self.seed_generator)
+        return ops.cast(drawn < share, "float32")
+
+    def sign(self, batch: int):
+        """-1 or 1, B x 1 x 1."""
+        return ops.where(keras.random.uniform((batch, 1, 1), seed=self.seed_generator) < 0.5, -1.0, 1.0)
+
+    def normal(self, shape: tuple[int, ...], deviation: float):
+        """A number for each place of the shape, around 0."""
+        return keras.random.normal(shape, stddev=deviation, seed=self.seed_generator)
 
 
 class Augment:
@@ -74,7 +97,11 @@ class Augment:
         self.recipe, self.window = recipe, window
         self.symmetry = symmetry if recipe.flip else "none"
         self.blends = blends
-        self.seed_generator = seed_generator
+        self.draw = Draw(recipe, seed_generator)
+        asked = {name: amount for name, amount in catalogue.amounts(recipe).items() if amount}
+        known = catalogue.augmentations()
+        self.moves = {name: amount for name, amount in asked.items() if known[name].parameters[0] == "coordinates"}
+        self.changes = {name: amount for name, amount in asked.items() if name not in self.moves}
 
     def __call__(self, image, target):
         """B x H x W x C images (0..1) and B x H x W x K targets, float, to the same, moved and cropped."""
@@ -95,54 +122,30 @@ class Augment:
         (yy, yx), (xy, xx) = self._matrix(batch, square=source[0] == source[1])
         centre_y, centre_x = self._centre(batch, source, shape)
         grid = ops.stack([yy * y + yx * x + centre_y, xy * y + xx * x + centre_x], axis=-1)
-        return grid + self._bend(batch, shape) if self.recipe.elastic else grid
+        return self._applied(self.moves, grid)
 
     def values(self, image):
-        """Colours, gamma, contrast, brightness and noise of B x h x w x C values in 0..1."""
-        recipe = self.recipe
-        batch = image.shape[0]
-        image = self.colours(image)
-        if recipe.gamma:
-            image = ops.power(ops.clip(image, 1e-4, 1), ops.exp(self._value(batch, math.log1p(recipe.gamma))))
-        if recipe.contrast:
-            mean = ops.mean(image, axis=(1, 2), keepdims=True)
-            image = mean + (image - mean) * (1 + self._value(batch, recipe.contrast))
-        if recipe.brightness:
-            image = image + self._value(batch, recipe.brightness)
-        if recipe.noise:
-            image = image + keras.random.normal(image.shape, stddev=recipe.noise, seed=self.seed_generator)
-        return image
+        """Colours, gamma, contrast, brightness, noise … of B x h x w x C values in 0..1."""
+        return self._applied(self.changes, image)
 
-    def colours(self, image):
-        """Turned in hue, made grey, made negative; each only for a share of the images."""
-        recipe, batch = self.recipe, image.shape[0]
-        if recipe.hue and image.shape[3] == 3:
-            image = turned_hue(image, self._uniform(batch, math.radians(recipe.hue)))
-        if recipe.to_grey:
-            grey = ops.mean(image, axis=3, keepdims=True)
-            image = image + self._chance(batch, recipe.to_grey) * (grey - image)
-        if recipe.invert:
-            image = image + self._chance(batch, recipe.invert) * (1 - 2 * image)
-        return image
-
-    def _chance(self, batch, share: float):
-        """1 for this share of the images, otherwise 0: B x 1 x 1 x 1."""
-        drawn = keras.random.uniform((batch, 1, 1, 1), seed=self.seed_generator)
-        return ops.cast(drawn < share, "float32")
+    def _applied(self, chosen: dict[str, float], tensor):
+        for name, amount in chosen.items():
+            tensor = getattr(augmentations, name)(tensor, amount, self.draw)
+        return tensor
 
     def _matrix(self, batch, square: bool):
         """Rotation, shear and zoom, then flips and turns: from the result's centre to the source's."""
         recipe = self.recipe
-        angle = self._uniform(batch, math.radians(recipe.rotation))
-        shear = ops.tan(self._uniform(batch, math.radians(recipe.shear)))
-        zoom = ops.exp(self._uniform(batch, math.log1p(recipe.scale)))
+        angle = self.draw.uniform(batch, math.radians(recipe.rotation))
+        shear = ops.tan(self.draw.uniform(batch, math.radians(recipe.shear)))
+        zoom = ops.exp(self.draw.uniform(batch, math.log1p(recipe.scale)))
         cos, sin = ops.cos(angle) * zoom, ops.sin(angle) * zoom
         rows = (cos, -sin + cos * shear), (sin, cos + sin * shear)
-        left_right = self._sign(batch) if self.symmetry != "none" else 1.0
-        up_down = self._sign(batch) if self.symmetry in ("flips", "turns") else 1.0
+        left_right = self.draw.sign(batch) if self.symmetry != "none" else 1.0
+        up_down = self.draw.sign(batch) if self.symmetry in ("flips", "turns") else 1.0
         rows = tuple(value * up_down for value in rows[0]), tuple(value * left_right for value in rows[1])
         if self.symmetry == "turns" and square:
-            swap = (self._sign(batch) + 1) / 2
+            swap = (self.draw.sign(batch) + 1) / 2
             rows = tuple(
                 tuple(swap * other + (1 - swap) * value for value, other in zip(row, others, strict=True))
                 for row, others in zip(rows, rows[::-1], strict=True)
@@ -153,23 +156,8 @@ class Augment:
         """The centre of the result's window in the source: anywhere it fits, then shifted."""
         recipe = self.recipe
         return tuple(
-            (length - 1) / 2 + self._uniform(batch, (length - side) / 2) + self._uniform(batch, recipe.shift * side)
+            (length - 1) / 2
+            + self.draw.uniform(batch, (length - side) / 2)
+            + self.draw.uniform(batch, recipe.shift * side)
             for length, side in zip(source, shape, strict=True)
         )
-
-    def _bend(self, batch, shape):
-        """Elastic deformation: random moves at the nodes of a coarse grid, smooth in between (the U-Net paper)."""
-        nodes = (batch, self.recipe.elastic_grid, self.recipe.elastic_grid, 2)
-        moves = keras.random.normal(nodes, stddev=self.recipe.elastic, seed=self.seed_generator)
-        return ops.image.resize(moves, shape, interpolation="bicubic", data_format="channels_last")
-
-    def _uniform(self, batch, limit):
-        """One number per image in -limit..limit, B x 1 x 1."""
-        return keras.random.uniform((batch, 1, 1), -1.0, 1.0, seed=self.seed_generator) * limit
-
-    def _value(self, batch, limit):
-        """The same with an axis for channels, B x 1 x 1 x 1."""
-        return self._uniform(batch, limit)[..., None]
-
-    def _sign(self, batch):
-        return ops.where(keras.random.uniform((batch, 1, 1), seed=self.seed_generator) < 0.5, -1.0, 1.0)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import logging
 import os
@@ -9,30 +10,34 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, not_installed
 from pipeline.store import disk
 
 BACKENDS = ("tensorflow", "jax", "torch")
 MEASURING = ("budget", "pace", "trainer")  # files of training/ that do not change what is learnt
 
 
-def choose() -> None:
-    """Chooses TensorFlow unless KERAS_BACKEND says otherwise, or another backend is all there is.
+def chosen() -> str:
+    """TensorFlow unless KERAS_BACKEND says otherwise, or another backend is all there is; nothing is loaded.
 
-    Raises UserError when Keras or a backend is missing.
+    Modules are looked for, whatever the package is called that brings them (tensorflow-cpu, tf-nightly). Raises
+    UserError when Keras or a backend is missing.
     """
     if importlib.util.find_spec("keras") is None:
-        raise UserError("Keras is not installed for this Python; pip install -r requirements.txt")
-    chosen = os.environ.get("KERAS_BACKEND")
-    if chosen is None:
-        chosen = next((name for name in BACKENDS if importlib.util.find_spec(name)), None)
-        if chosen is None:
-            raise UserError("none of tensorflow, jax and torch is installed; pip install tensorflow")
-        os.environ["KERAS_BACKEND"] = chosen
-    if chosen not in BACKENDS:
-        raise UserError(f"KERAS_BACKEND is '{chosen}'; known are: {', '.join(BACKENDS)}")
-    if importlib.util.find_spec(chosen) is None:
-        raise UserError(f"KERAS_BACKEND is '{chosen}', which is not installed; pip install {chosen}")
+        raise UserError(f"networks need {not_installed('keras')}")
+    name = os.environ.get("KERAS_BACKEND") or next((each for each in BACKENDS if importlib.util.find_spec(each)), None)
+    if name is None:
+        raise UserError(f"none of {', '.join(BACKENDS)} is there; networks need {not_installed(BACKENDS[0])}")
+    if name not in BACKENDS:
+        raise UserError(f"KERAS_BACKEND is '{name}'; known are: {', '.join(BACKENDS)}")
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"KERAS_BACKEND is {not_installed(name)}")
+    return name
+
+
+def choose() -> None:
+    """Loads Keras with the chosen backend. Raises UserError when one of them is missing."""
+    os.environ["KERAS_BACKEND"] = chosen()
     # TensorFlow's C++ side reports every missing GPU library as an error
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # and its Python side that a network sees pictures of several sizes
@@ -85,12 +90,11 @@ def _forget_gradients() -> None:
 
 def environment() -> dict:
     """What a fold was trained with: versions, hardware, and the code that made it."""
-    from importlib import metadata
-
     import keras
 
     name = keras.backend.backend()
-    return machine() | {"keras": keras.__version__, "backend": name, "backend_version": metadata.version(name)}
+    version = importlib.import_module(name).__version__
+    return machine() | {"keras": keras.__version__, "backend": name, "backend_version": version}
 
 
 def machine() -> dict:
@@ -117,7 +121,7 @@ def changed_code(folder: Path) -> list[str]:
 def code_fingerprints() -> dict[str, str]:
     """Of the files that decide what a training gives."""
     package = Path(__file__).parents[1]
-    files = [path for folder in ("models", "tasks", "training") for path in (package / folder).glob("*.py")]
+    files = [path for folder in ("models", "tasks", "training") for path in (package / folder).rglob("*.py")]
     files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
     files = sorted([*(path for path in files if path.stem not in MEASURING), package / "store" / "prepared.py"])
     return {

@@ -49,6 +49,12 @@ def epochs_within(seconds: float, work: list[Work], pace: Pace, score_every: int
     return max(fitting, default=0)
 
 
+def folds_within(seconds: float, epochs: int, work: list[Work], pace: Pace, score_every: int) -> int:
+    """How many of these folds, the first ones, can have so many epochs each in this time."""
+    counts = range(1, len(work) + 1)
+    return max((n for n in counts if estimated(epochs, work[:n], pace, score_every) <= seconds), default=0)
+
+
 def usable(budget: float) -> float:
     """Seconds of a budget that are not kept back."""
     return budget - max(LEAST, SHARE * budget)

@@ -33,8 +33,8 @@ class Learner(keras.Model):
         # its state is set as each epoch begins
         self.seed_generator = keras.random.SeedGenerator(0)
         self.augment = Augment(recipe, symmetry, task.blends, window, self.seed_generator)
-        self.early_loss = losses.named(recipe.loss, task.activation, weights)
-        self.late_loss = losses.named(recipe.late_loss, task.activation, weights) if recipe.late_loss else None
+        self.early_loss = losses.composed(recipe.loss, task.activation, weights)
+        self.late_loss = losses.composed(recipe.late_loss, task.activation, weights) if recipe.late_loss else None
         # a variable, not an attribute: the compiled step must see it change
         self.is_late = self.add_weight(name="is_late", shape=(), initializer="zeros", trainable=False)
         self.overlap = keras.metrics.Mean(name="iou")

@@ -1,43 +1,48 @@
-"""Losses of logits against targets, one name each; all B x H x W x K, logits any float, targets 0..1."""
+"""The losses, a function each: a new function here is a loss at once, in `--loss`, in the help and in the docs.
 
-import functools
+Its first parameters are `logits` and `target`, both B x H x W x K, logits any float, targets 0..1; it returns a number.
+What else it takes it names, and is given:
+    probabilities   B x H x W x K: the logits after the task's activation; of exclusive classes without what is void
+    pixel_weights   B x H x W x 1, or None: how much a pixel counts
+    class_weights   K numbers, or None: how much a pixel of each class counts
+A task names what it learns by: bce, ce, dice, lovasz. Another loss fits where `dice` does if it takes probabilities,
+otherwise where `bce` does (each channel alone); `@like("ce")` says that it fits elsewhere.
+"""
+
+import inspect
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 
 
-def bce(logits, target, weight=None):
-    """Binary cross-entropy, in the form that does not overflow. `weight`, B x H x W x 1: how much a pixel counts."""
+def like(name: str) -> Callable:
+    """Marks a loss that a task can learn by where it can learn by `name`."""
+    return lambda function: function
+
+
+def bce(logits, target, pixel_weights=None):
+    """Binary cross-entropy of each channel, in the form that does not overflow."""
     losses = ops.maximum(logits, 0) - logits * target + ops.log1p(ops.exp(-ops.abs(logits)))
-    return ops.mean(losses if weight is None else losses * weight)
+    return ops.mean(losses if pixel_weights is None else losses * pixel_weights)
 
 
-def ce(logits, target, weights=None):
-    """Cross-entropy of exclusive classes, a mean over pixels; where the target is all 0 (void) nothing is learnt.
-
-    `weights`, K numbers, says how much a pixel of each class counts.
-    """
-    counted = target if weights is None else target * ops.convert_to_tensor(weights, "float32")
+def ce(logits, target, class_weights=None):
+    """Cross-entropy of exclusive classes, a mean over pixels. Where the target is all 0 (void) nothing is learnt."""
+    counted = target if class_weights is None else target * ops.convert_to_tensor(class_weights, "float32")
     return -ops.sum(counted * ops.log_softmax(logits, axis=-1)) / ops.maximum(ops.sum(counted), 1.0)
 
 
-def dice(logits, target, activation=keras.activations.sigmoid):
+def dice(logits, target, probabilities):
     """1 - Dice of the whole batch, per class (V-Net: Milletari et al. 2016, arXiv:1606.04797).
 
     Over the batch, because the Dice of an image without any truth is all or nothing.
     """
-    probability = activation(logits)
     axes = (0, 1, 2)
-    both = ops.sum(probability * target, axis=axes)
-    total = ops.sum(probability, axis=axes) + ops.sum(target, axis=axes)
+    both = ops.sum(probabilities * target, axis=axes)
+    total = ops.sum(probabilities, axis=axes) + ops.sum(target, axis=axes)
     return ops.mean(1 - (2 * both + 1) / (total + 1))
-
-
-def softmax_dice(logits, target):
-    """`dice` of exclusive classes, void left out."""
-    known = ops.sum(target, axis=-1, keepdims=True)
-    return dice(logits, target, lambda values: ops.softmax(values, axis=-1) * known)
 
 
 def lovasz(logits, target):
@@ -60,19 +65,30 @@ def lovasz(logits, target):
     return ops.mean(ops.sum(ops.relu(errors) * growth, axis=1))
 
 
-def named(name: str, activation: str = "sigmoid", weights=None):
-    """The loss called `name`; a `+` adds two. `activation`: the task's; `weights`: of the classes, for `ce`.
+def composed(name: str, activation: str = "sigmoid", class_weights=None) -> Callable:
+    """The sum of the losses that `name` joins by `+`. `activation`: the task's.
 
-    Returns: a function of logits, target and, where pixels differ in weight, those weights (for `bce`).
+    Returns: a function of logits, target and, where pixels differ in weight, those weights.
     """
-    known = {"bce": bce, "lovasz": lovasz, "ce": functools.partial(ce, weights=weights)}
-    known["dice"] = softmax_dice if activation == "softmax" else dice
-    parts = [known[part] for part in name.split("+")]
+    chosen = [globals()[part] for part in name.split("+")]
 
-    def total(logits, target, weight=None):
-        return sum(part(logits, target, weight) if part is bce else part(logits, target) for part in parts)
+    def total(logits, target, pixel_weights=None):
+        given = {"pixel_weights": lambda: pixel_weights, "class_weights": lambda: class_weights}
+        given["probabilities"] = lambda: _probabilities(logits, target, activation)
+        return sum(loss(logits, target, **{name: given[name]() for name in _wanted(loss)}) for loss in chosen)
 
     return total
+
+
+def _wanted(loss: Callable) -> list[str]:
+    """What a loss takes beside logits and target."""
+    return list(inspect.signature(loss).parameters)[2:]
+
+
+def _probabilities(logits, target, activation: str):
+    if activation == "softmax":
+        return ops.softmax(logits, axis=-1) * ops.sum(target, axis=-1, keepdims=True)
+    return keras.activations.sigmoid(logits)
 
 
 def balance(pixels: list[int], power: float) -> list[float] | None:

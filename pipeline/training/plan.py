@@ -10,8 +10,9 @@ from pipeline.competition import Competition
 from pipeline.errors import UserError, shown
 from pipeline.imaging.sizes import network_shape
 from pipeline.models.frame import Frame
-from pipeline.recipe import Recipe, option
+from pipeline.recipe import Recipe, option, parts
 from pipeline.store.prepared import Prepared, View
+from pipeline.training import catalogue
 from pipeline.training.pseudo_labels import PseudoLabels
 
 
@@ -61,21 +62,22 @@ def steps_of(recipe: Recipe, learnt: int) -> int:
 
 def check_loss(recipe: Recipe, competition: Competition) -> None:
     """Raises UserError when the recipe's loss is none for this kind of answer."""
-    known = competition.task.losses
+    known, losses = competition.task.losses, catalogue.losses()
     if recipe.border_weight:
         # only to ask: not every kind of answer has objects
         competition.task.apart(np.zeros((4, 4, competition.task.layers), np.uint8))
     for name, loss in (("loss", recipe.loss), ("late_loss", recipe.late_loss)):
-        wrong = [part for part in loss.split("+") if part and part not in known]
+        wrong = [part for part, _ in parts(loss) if losses[part].like not in known]
         if wrong:
+            fitting = [part for part, one in losses.items() if one.like in known]
             raise UserError(
-                f"{option(name)} {loss} is no loss for {competition.name}: its kind of answer learns by sums of "
-                f"{', '.join(known)}"
+                f"{option(name)} {loss}: {competition.name} cannot learn by {wrong[0]}; its kind of answer learns by "
+                f"sums of {', '.join(fitting)}"
             )
-    parts = f"{recipe.loss}+{recipe.late_loss}".split("+")
-    if recipe.border_weight and "bce" not in parts:
+    used = [part for part, _ in parts(f"{recipe.loss}+{recipe.late_loss}")]
+    if recipe.border_weight and "bce" not in used:
         raise UserError("--border-weight is of the loss bce, which this recipe does not use")
-    if recipe.class_balance and "ce" not in parts and not recipe.border_weight:
+    if recipe.class_balance and "ce" not in used and not recipe.border_weight:
         raise UserError("--class-balance is of the loss ce, or of bce with a --border-weight; this recipe has neither")
 
 

@@ -29,6 +29,11 @@ def of(recipe: Recipe):
     return fit
 
 
+def packages(recipe: Recipe) -> tuple[str, ...]:
+    """The modules that a recipe's model needs. Raises UserError when no backend is there at all."""
+    return ("keras", backend.chosen()) if catalogue.is_network(recipe) else ()
+
+
 def pace_of(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> Pace:
     """How long the parts of a fold of a network take on this machine, measured.
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import archive
 from benchmarks.deadline import Experiment
 from pipeline import recipe as recipes
-from pipeline.__main__ import competition
+from pipeline.command.names import competition
 from pipeline.runs import variants
 from tests.start import ROOT, TINY, environment
 

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline import __main__ as command_line
+from pipeline.command import names, options
 from tests.start import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,15 +22,15 @@ def test_every_command_it_shows_parses():
     for line in commands:
         words = re.sub(r"  +.*|#.*", "", line.replace('"..."', "text")).split()
         if words and words[0] != "test":
-            options = command_line.parse(words)
+            given = options.parse(words)
             # `mine` is the one that `new` makes
-            assert options.words[0] in {*command_line.competition_names(), "new", "mine"}, line
-            known = {*command_line.STAGES, *command_line.tool_names(), "FILE.csv", "mine", "~/data/mine"}
-            assert set(options.words[1:]) <= known, line
+            assert given.words[0] in {*names.competitions(), "new", "mine"}, line
+            known = {*names.stages(), *names.tools(), "FILE.csv", "mine", "~/data/mine"}
+            assert set(given.words[1:]) <= known, line
 
 
 def test_the_table_of_recipes_names_those_that_exist():
-    for name in command_line.competition_names():
-        recipes = command_line.competition(name).recipes
+    for name in names.competitions():
+        recipes = names.competition(name).recipes
         for recipe in recipes:
             assert f"`{recipe}`" in README

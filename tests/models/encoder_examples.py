@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from pipeline.models import encoders
-from pipeline.models.catalogue import ENCODERS
+from pipeline.models.encoders.keras_applications import NETWORKS as ENCODERS
 from pipeline.recipe import Recipe
 from tests.models.outlines import shaken
 

@@ -6,7 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -209,6 +209,7 @@ pictures = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st
 
 @settings(deadline=None, max_examples=60)
 @given(pictures, st.sampled_from(["bright 1", "dark 2", "rarer 1", "valley 2"]))
+@example(np.array([[[0], [17]]], np.uint8).reshape(2, 1, 1), "dark 2")
 def test_at_128_a_map_is_otsus_mask_and_higher_where_the_filter_is(picture, name):
     image = picture.astype(np.float32) / 255
     values = classical.CANDIDATES[name](image[..., 0])

@@ -11,7 +11,7 @@ keras = pytest.importorskip("keras")
 pytest.importorskip("h5py")
 
 from pipeline.models import encoders, unet
-from pipeline.models.catalogue import ENCODERS
+from pipeline.models.encoders.keras_applications import NETWORKS as ENCODERS
 from pipeline.recipe import Recipe
 from tests.models.encoder_examples import (
     SMALL,

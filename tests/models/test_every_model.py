@@ -37,7 +37,7 @@ def patches(tmp_path_factory):
 
 
 def test_every_network_is_in_this_file():
-    assert sorted(FOLDS) == sorted(catalogue.NETWORKS)
+    assert sorted(FOLDS) == sorted(catalogue.networks())
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])

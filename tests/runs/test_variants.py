@@ -55,7 +55,6 @@ def test_variants_keep_their_order_and_their_words():
         (["width=2.5"], "'2.5' is not of type int"),
         (["tta=maybe"], "'maybe' is neither true (on) nor false (off)"),
         (["width=0"], "--width is 0; it must be from 1 to 1024"),
-        (["late_loss=hinge"], "--late-loss is 'hinge'; known are"),
         (["folds=4"], "with other folds other images are held out"),
         (["trained_folds=1"], "with other trained_folds other images are held out"),
         (["width=24,width=25"], "gives width twice"),

@@ -185,10 +185,9 @@ def test_a_row_written_by_another_upload_meanwhile_is_kept(ready, monkeypatch):
 
 
 def test_nothing_leaves_before_everything_is_right(kaggle, ready, monkeypatch):
-    upload.run(ready)
     for changes in ({"uploads": False}, {"slug": ""}, {"slug": "someone/brains"}):
         with pytest.raises(UserError, match="takes no submissions"):
-            upload.run(replace(ready, competition=replace(tgs, **changes)), named=True)
+            upload.refuse(replace(ready, competition=replace(tgs, **changes)))
     ready.store.ledger.write_text("when,what\n")
     with pytest.raises(UserError, match="mend or move it"):
         upload.run(ready, named=True)

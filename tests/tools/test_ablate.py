@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import __main__ as command_line
+from pipeline.command import names, options
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, each_image, iou, whole_set
 from pipeline.reporting.ablation import facts
@@ -37,10 +38,11 @@ def refused(capsys, *arguments) -> str:
         (["demo", "tune", "--fields", "width=24"], "--fields is of the tool ablate"),
         (["demo", "--fields", "width=24"], "--fields is of the tool ablate"),
         (["new", "mine", "--fields", "width=24"], "--fields is of the tool ablate"),
-        (["ablate", "--fields", "width=24"], "--fields is of the tool ablate"),
+        (["ablate", "--fields", "width=24"], "ablate wants a competition and --fields"),
         (["--fields", "width=24", "demo", "ablate"], "--fields takes all words after it"),
         (["demo", "ablate", "--fold", "all", "--fields", "width=24"], "--fold all holds nothing out"),
         (["demo", "ablate", "--fields", "model=unet4"], "--fields model=unet4: --model is 'unet4'"),
+        (["demo", "ablate", "--fields", "loss=hinge"], "--fields loss=hinge: --loss 'hinge': 'hinge' is no loss"),
     ],
 )
 def test_where_it_has_no_place_it_is_refused_with_an_example(capsys, arguments, says):
@@ -51,8 +53,8 @@ def test_where_it_has_no_place_it_is_refused_with_an_example(capsys, arguments, 
 
 def jobs(tmp_path, *arguments) -> dict[str, str]:
     """Variant -> the name of its run."""
-    options = command_line.parse(["demo", "ablate", "--root", str(tmp_path), *arguments])
-    job = command_line.job_for(command_line.competition("demo"), options)
+    given = options.parse(["demo", "ablate", "--root", str(tmp_path), *arguments])
+    job = options.job_of(names.competition("demo"), given)
     return {label: one.store.run for label, one in ablate._jobs(job).items()}
 
 
@@ -147,7 +149,7 @@ def test_what_stops_in_the_middle_leaves_what_is_finished(demo_root, monkeypatch
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["width=6", "loss=ce"], "--fields loss=ce: --loss ce is no loss for demo"),
+        (["width=6", "loss=ce"], "--fields loss=ce: --loss ce: demo cannot learn by ce"),
         (["width=6", "slices=4,model=unet3d"], "--slices wants images that are slices of volumes"),
         (["width=6", "encoder=resnet50,weights=/nowhere/x.h5"], "--weights /nowhere/x.h5 is no file"),
         (["width=6", "--fold", "7"], "--fold 7: there are only the folds 0 to 2"),

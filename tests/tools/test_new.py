@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import __main__ as command_line
+from pipeline import recipe as recipes
+from pipeline.command import help, names
 from pipeline.errors import UserError
 from pipeline.raw import folders as image_folders
 from pipeline.raw import masks as mask_labels
@@ -29,13 +30,10 @@ SIZE = (8, 10)
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Where files are written: a folder with the stages, tools and competitions of the package."""
+    """Where files are written: a folder with the competitions of the package."""
     copy = tmp_path / "pipeline"
-    for folder in ("stages", "tools", "competitions"):
-        (copy / folder).mkdir(parents=True)
-        for path in (ROOT / "pipeline" / folder).glob("*.py"):
-            (copy / folder / path.name).touch()
-    monkeypatch.setattr(new, "PACKAGE", copy)
+    shutil.copytree(ROOT / "pipeline" / "competitions", copy / "competitions")
+    monkeypatch.setattr(new, "COMPETITIONS", copy / "competitions")
     return copy
 
 
@@ -111,12 +109,27 @@ def test_names_that_cannot_be(package, name, says):
     assert (package / "competitions" / "tgs.py").read_bytes() == before
 
 
-def test_a_file_once_written_is_never_overwritten(package):
+def test_a_file_is_written_again_unless_somebody_has_edited_it(package, tmp_path):
+    path = package / "competitions" / "mine.py"
     new.run(None, ["mine"])
+    first = path.read_text()
+    new.run(None, ["mine", str(folder_of(tmp_path / "data", [np.eye(8, 10, dtype=np.uint8)] * 2))])
+    second = path.read_text()
+    assert first != second
+    path.write_text(second.replace("epochs", "epochs "))
+    with pytest.raises(UserError, match="was edited since `new` wrote it; give another name, or --overwrite"):
+        new.run(None, ["mine"])
+    assert path.read_text() != second
+    new.run(None, ["mine"], overwrite=True)
+    assert path.read_text() == first
+
+
+def test_a_file_that_it_did_not_write_is_never_overwritten(package):
     path = package / "competitions" / "mine.py"
     path.write_text("changed")
-    with pytest.raises(UserError, match="is there already"):
-        new.run(None, ["mine"])
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="give another name, or delete that file first"):
+            new.run(None, ["mine"], overwrite=overwrite)
     assert path.read_text() == "changed"
 
 
@@ -127,7 +140,7 @@ def test_what_it_wants_to_be_told(package, words):
 
 
 def test_the_names_of_stages_are_those_the_command_line_knows():
-    for name in (*command_line.STAGES, *command_line.tool_names(), *command_line.competition_names()):
+    for name in (*names.stages(), *names.tools(), *help.TOPICS):
         with pytest.raises(UserError):
             new.check_name(name)
 
@@ -348,7 +361,7 @@ def test_every_recipe_fits_the_task(every_kind):
         competition = loaded(path)
         assert set(competition.recipes) == {"smoke", "quick", "default"} == set(competition.costs)
         for named in competition.recipes.values():
-            recipe = command_line.recipes.resolve(named, {})
+            recipe = recipes.resolve(named, {})
             for part in f"{recipe.loss}+{recipe.late_loss}".strip("+").split("+"):
                 assert part in competition.task.losses
 

@@ -13,6 +13,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.reporting.run import reproduce
+from pipeline.runs import identity
 from pipeline.store.disk import file_hash, write_json
 from pipeline.store.paths import Store
 from pipeline.training import budget, trainer
@@ -83,7 +84,7 @@ def test_a_share_is_kept_back_and_the_budget_that_is_asked_for_suffices(seconds)
 
 
 def resolve(root, run, recipe_name, **overrides):
-    return command_line.resolve_run(SHAPES, root, run, recipe_name, overrides)
+    return identity.resolve_run(SHAPES, root, run, recipe_name, overrides)
 
 
 def save(root, run, recipe_name, **fields):

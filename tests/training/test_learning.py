@@ -67,11 +67,11 @@ def test_losses_have_their_known_values():
     right = (target * 2 - 1) * 50
     for name in recipes.LOSSES:
         if "ce" not in name.split("+"):
-            assert float(array(losses.named(name)(right, target))) < 1e-3, name
+            assert float(array(losses.composed(name)(right, target))) < 1e-3, name
     assert float(array(losses.bce(np.zeros_like(target), target))) == pytest.approx(np.log(2))
     # probability .5 everywhere, two of four pixels true: Dice is (2 * 1 + 1) / (2 + 2 + 1)
     assert float(array(losses.dice(np.zeros_like(target), target))) == pytest.approx(1 - 3 / 5)
-    assert float(array(losses.named("bce+dice")(np.zeros_like(target), target))) == pytest.approx(np.log(2) + 0.4)
+    assert float(array(losses.composed("bce+dice")(np.zeros_like(target), target))) == pytest.approx(np.log(2) + 0.4)
 
 
 def test_cross_entropy_of_exclusive_classes_leaves_out_what_is_void():
@@ -88,7 +88,7 @@ def test_cross_entropy_of_exclusive_classes_leaves_out_what_is_void():
     elsewhere = logits.copy()
     elsewhere[0, 0, 3] = (9, -9, 3)
     for name in ("ce", "dice", "ce+dice"):
-        loss = losses.named(name, "softmax")
+        loss = losses.composed(name, "softmax")
         assert float(array(loss(logits, target))) == pytest.approx(float(array(loss(elsewhere, target))))
         assert float(array(loss((target * 2 - 1) * 50, target))) < 1e-3
 
@@ -379,5 +379,5 @@ def test_cross_entropy_counts_each_pixel_by_its_weight():
     weight = some(2, 4, 4, 1, seed=2) * 10
     probability = 1 / (1 + np.exp(-logits))
     each = -(target * np.log(probability) + (1 - target) * np.log(1 - probability))
-    found = losses.named("bce+dice")(logits, target, weight) - losses.dice(logits, target)
+    found = losses.composed("bce+dice")(logits, target, weight) - losses.dice(logits, target)
     assert float(array(found)) == pytest.approx(float(np.mean(each * weight)), rel=1e-4)

@@ -12,10 +12,36 @@ from keras import layers, ops
 
 from pipeline.errors import UserError
 from pipeline.models import catalogue
-from pipeline.models.catalogue import ENCODERS
+from pipeline.models.encoders import STRIDES
 from pipeline.recipe import Recipe
 
-STRIDES = (2, 4, 8, 16, 32)
+# name -> module and class of keras.applications. Xception is missing: it does not pad, so that no side of its features
+# is the image's by a whole number
+NETWORKS = {
+    "vgg16": ("vgg16", "VGG16"),
+    "vgg19": ("vgg19", "VGG19"),
+    "resnet50": ("resnet", "ResNet50"),
+    "resnet101": ("resnet", "ResNet101"),
+    "resnet50v2": ("resnet_v2", "ResNet50V2"),
+    "efficientnetb0": ("efficientnet", "EfficientNetB0"),
+    "efficientnetb1": ("efficientnet", "EfficientNetB1"),
+    "efficientnetb2": ("efficientnet", "EfficientNetB2"),
+    "efficientnetb3": ("efficientnet", "EfficientNetB3"),
+    "efficientnetb4": ("efficientnet", "EfficientNetB4"),
+    "efficientnetv2b0": ("efficientnet_v2", "EfficientNetV2B0"),
+    "efficientnetv2b1": ("efficientnet_v2", "EfficientNetV2B1"),
+    "efficientnetv2b2": ("efficientnet_v2", "EfficientNetV2B2"),
+    "efficientnetv2b3": ("efficientnet_v2", "EfficientNetV2B3"),
+    "efficientnetv2s": ("efficientnet_v2", "EfficientNetV2S"),
+    "efficientnetv2m": ("efficientnet_v2", "EfficientNetV2M"),
+    "densenet121": ("densenet", "DenseNet121"),
+    "densenet169": ("densenet", "DenseNet169"),
+    "convnexttiny": ("convnext", "ConvNeXtTiny"),
+    "convnextsmall": ("convnext", "ConvNeXtSmall"),
+    "mobilenetv2": ("mobilenet_v2", "MobileNetV2"),
+    "mobilenetv3large": ("mobilenet_v3", "MobileNetV3Large"),
+}
+
 # the side of the pictures of ImageNet, in pixels, by which resolutions are told apart
 _SIDE = 224
 
@@ -56,7 +82,7 @@ def start(network: keras.Model, recipe: Recipe, strides: tuple[int, ...] = STRID
 
 def _application(encoder: str, weights: str | None = None, side: int | None = None) -> keras.Model:
     """The network without its classifier, for pictures of any size unless a side is given."""
-    build = getattr(keras.applications, ENCODERS[encoder][1])
+    build = getattr(keras.applications, NETWORKS[encoder][1])
     return build(include_top=False, weights=weights, input_shape=(side, side, 3))
 
 
@@ -115,7 +141,7 @@ def _entrance(application: keras.Model, encoder: str):
     The first EfficientNets normalise inside, wrongly without and rightly with the weights of ImageNet
     (github.com/tensorflow/tensorflow/issues/49930): that is left out, and `_scaled` does it.
     """
-    if ENCODERS[encoder][0] == "efficientnet":
+    if NETWORKS[encoder][0] == "efficientnet":
         return application.get_layer("stem_conv_pad").input
     return application.input
 
@@ -132,7 +158,7 @@ def _three_channels(image):
 
 def _scaled(image, encoder: str):
     """From 0..1 to what the encoder was trained on, in float32. Those that scale inside are given 0..255."""
-    module = ENCODERS[encoder][0]
+    module = NETWORKS[encoder][0]
     if module == "efficientnet":
         return keras.applications.imagenet_utils.preprocess_input(image * 255.0, mode="torch")
     return getattr(keras.applications, module).preprocess_input(image * 255.0)

@@ -1,0 +1,1 @@
+"""The command line: its words, its options, its help, and the order in which stages run."""

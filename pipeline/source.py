@@ -1,0 +1,69 @@
+"""What a file of ours defines, read from its text: names and meanings without importing what the file needs."""
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function at the top of a file.
+
+    Attributes:
+        parameters: their names, in order.
+        meaning: the first sentence of its docstring.
+        marks: its decorators that are called with one text: name -> text (`@like("dice")`).
+    """
+
+    parameters: tuple[str, ...]
+    meaning: str
+    marks: dict[str, str]
+
+
+def modules(room: str) -> list[str]:
+    """The files of a room (`models/encoders`), sorted, but those that begin with an underscore."""
+    return sorted(path.stem for path in (PACKAGE / room).glob("*.py") if not path.stem.startswith("_"))
+
+
+def docstring(module: str) -> str:
+    """Of `stages/tune`: the whole text at its top."""
+    return ast.get_docstring(_tree(module)) or ""
+
+
+def meaning(module: str) -> str:
+    """Of `models/unet`: the first line of its docstring."""
+    return docstring(module).partition("\n")[0]
+
+
+def constant(module: str, name: str, default=None):
+    """The value that a file gives to a name at its top, where that is spelled out; else the default."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            return ast.literal_eval(node.value)
+    return default
+
+
+def functions(module: str, *first: str) -> dict[str, Function]:
+    """The public functions at the top of a file whose first parameters are these, in the order of the file."""
+    nodes = [node for node in _tree(module).body if isinstance(node, ast.FunctionDef)]
+    found = {node.name: _read(node) for node in nodes if not node.name.startswith("_")}
+    return {name: function for name, function in found.items() if function.parameters[: len(first)] == first}
+
+
+def _read(node: ast.FunctionDef) -> Function:
+    sentences = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    calls = [mark for mark in node.decorator_list if isinstance(mark, ast.Call) and len(mark.args) == 1]
+    return Function(
+        parameters=tuple(argument.arg for argument in node.args.args),
+        meaning=re.split(r"\. (?=[A-Z])", sentences)[0].rstrip("."),
+        marks={ast.unparse(mark.func): ast.literal_eval(mark.args[0]) for mark in calls},
+    )
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
