@@ -59,6 +59,9 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} has no epochs that a --budget could pick: leave it out")
     if recipe.weights != "none" and not recipe.encoder:
         raise UserError("--weights are of an --encoder, and none is given")
+    own = recipe.encoder and recipe.encoder not in of_applications()
+    if recipe.weights != "none" and own and "start" not in source.functions(f"models/encoders/{recipe.encoder}"):
+        raise UserError(f"--encoder {recipe.encoder} begins with no weights from elsewhere: leave out --weights")
 
 
 def check_weights_file(encoder: str, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import importlib
 
-from pipeline.errors import UserError
 from pipeline.models import catalogue
 
 # of what an encoder can give, how much smaller than the image
@@ -24,12 +23,8 @@ def start(network, recipe, strides: tuple[int, ...] = STRIDES) -> None:
 
     Raises UserError, with the network untouched, when they cannot be had or are not of this encoder.
     """
-    if recipe.weights == "none":
-        return
-    module = named(recipe.encoder)
-    if not hasattr(module, "start"):
-        raise UserError(f"--encoder {recipe.encoder} begins with weights of its own alone: give --weights none")
-    module.start(network, recipe, strides)
+    if recipe.weights != "none":
+        named(recipe.encoder).start(network, recipe, strides)
 
 
 def named(encoder: str):
