@@ -1,6 +1,7 @@
 """Which stages run, and when: each after what it reads is up to date."""
 
 import importlib.util
+from dataclasses import replace
 
 from pipeline.command import names
 from pipeline.errors import UserError, not_installed
@@ -69,6 +70,8 @@ def _only_named(name: str) -> bool:
 def _refuse(job: Job, chosen: list[str], may_train: bool) -> None:
     """Raises UserError for what can be known to fail before any work: a package that is missing, an upload that nobody
     takes."""
+    # a copy: what it keeps of the files (the prepared table) may be others when the work begins
+    job = replace(job)
     for name in chosen:
         if hasattr(names.stage(name), "refuse"):
             names.stage(name).refuse(job)

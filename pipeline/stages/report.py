@@ -10,7 +10,7 @@ from pipeline.runs import trained
 from pipeline.runs.job import Job
 from pipeline.store import records
 
-READS = ("submit",)
+READS = ("tune", "submit")
 
 
 def needs(job: Job) -> tuple[str, ...]:

@@ -28,12 +28,12 @@ def reads(job: Job) -> tuple[str, ...]:
 
 def is_current(job: Job) -> bool:
     path = job.store.submission
-    state = records.state(path, inputs_of(job))
-    if state == "yours":
+    if records.is_yours(path):
         submission.validate_file(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
-    has_pictures = state == "yours" or not job.competition.format.pictures or _picture_folder(job).is_dir()
-    return state in ("current", "yours") and has_pictures and _is_copied(job)
+        return _is_copied(job)
+    has_pictures = not job.competition.format.pictures or _picture_folder(job).is_dir()
+    return records.state(path, inputs_of(job)) == "current" and has_pictures and _is_copied(job)
 
 
 def inputs_of(job: Job) -> dict:
@@ -54,8 +54,9 @@ def inputs_of(job: Job) -> dict:
 
 def run(job: Job, named: bool = False) -> None:
     path = job.store.submission
-    if records.state(path, inputs_of(job)) == "yours" and not job.again:
-        job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
+    if records.is_yours(path) and not job.again:
+        submission.validate_file(path, job.competition.format, trained.expected(job))
+        job.say(f"{job.store.shown(path)} is yours: kept, and valid (--again replaces it)")
         _copy_for_kaggle(job)
         return
     content, thresholds = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)

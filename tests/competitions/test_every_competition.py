@@ -82,7 +82,7 @@ def test_a_loss_of_another_kind_of_answer_is_refused(demo_root):
     from pipeline.recipe import Recipe
     from pipeline.training import fit
 
-    assert "--loss ce is no loss for demo" in run("demo", "train", *TINY, "--loss", "ce", root=demo_root, status=2)
+    assert "--loss ce: demo cannot learn by ce" in run("demo", "train", *TINY, "--loss", "ce", root=demo_root, status=2)
     with pytest.raises(UserError, match="--class-balance"):
         fit.check_loss(Recipe(class_balance=1.0), competition)
 

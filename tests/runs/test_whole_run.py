@@ -192,7 +192,7 @@ def test_the_submission_can_be_checked_from_anywhere(copy, tmp_path):
         (["demo", "--epoch", "3"], "unrecognized arguments: --epoch"),
         (["demo", "--epochs", "many"], "--epochs"),
         (["demo", "--recipe", "best-of-all"], "no recipe"),
-        (["demo", "--loss", "hinge"], "--loss is 'hinge'"),
+        (["demo", "--loss", "hinge"], "--loss 'hinge': 'hinge' is no loss; known are: bce, ce"),
         (["demo", "--learning-rate", "nan"], "--learning-rate"),
         (["demo", "--fold", "7", "train", *TINY], "--fold 7"),
         (["demo", "--fold", "-1", "train"], "fold"),

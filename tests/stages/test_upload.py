@@ -6,11 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.command import order
+from pipeline.competitions.demo import competition as demo
 from pipeline.competitions.tgs import competition as tgs
 from pipeline.errors import UserError
 from pipeline.kaggle import site
+from pipeline.recipe import Recipe
+from pipeline.runs.job import Job
 from pipeline.stages import upload
 from pipeline.store.disk import file_hash, write_json
+from pipeline.store.paths import Store
 from pipeline.store.records import recorded
 
 pytest_plugins = ["tests.kaggle.fixtures"]
@@ -208,3 +213,17 @@ def test_a_score_that_is_not_of_the_file_is_not_written_down(kaggle, ready):
     upload.run(ready, named=True, timeout=1, every=0.01)
     row = rows_of(ready)[0]
     assert (row["out_of_fold"], row["cross_fitted"]) == ("", "")
+
+
+def test_a_csv_of_ones_own_is_uploaded_with_nothing_trained(kaggle, demo_root, capsys):
+    chosen = replace(demo, slug=SLUG, page=PAGE, uploads=True)
+    job = Job(chosen, Recipe(), "default", Store(demo_root, "demo", "brought"))
+    job.store.submission.parent.mkdir()
+    job.store.submission.write_bytes(job.prepared.sample.read_bytes())
+    kaggle.takes([scored()])
+    order.run(job, ["upload"])
+    assert "public 0.781" in capsys.readouterr().out
+    (row,) = rows_of(job)
+    assert (row["run"], row["public"], row["out_of_fold"]) == ("brought", "0.781", "")
+    assert kaggle.asked("upload") == [job.store.submission.read_bytes()]
+    assert not (demo_root / "runs").exists()

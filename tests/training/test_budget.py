@@ -165,7 +165,21 @@ def test_a_budget_for_less_than_an_epoch_is_refused_and_leaves_nothing(demo_root
     assert "--budget 8h is too short: one epoch of 3 folds, with predictions, takes about 30000 s" in line
     # 30000 / .95 in minutes, upwards
     assert "--budget 526.4m" in line
+    assert line.endswith("or less to do: 1 fold (--trained-folds 1) would get 2 epochs")
     assert not (demo_root / "runs").exists()
+
+
+@pytest.mark.parametrize(("epochs", "wanted"), [(1, 3), (2, 2), (3, 1), (5, 0)])
+def test_how_many_folds_can_have_so_many_epochs(epochs, wanted):
+    work = [Work(steps=2, held_out=0, test=0)] * 3
+    assert budget.folds_within(42000, epochs, work, SLOW, 1) == wanted
+
+
+def test_where_each_fold_gets_too_little_it_is_said_how_many_would_get_enough(demo_root, monkeypatch, capsys):
+    monkeypatch.setattr(trainer, "pace_of", lambda *_: SLOW)
+    monkeypatch.setattr("pipeline.stages.train._train", lambda job, fold: None)
+    assert call(demo_root, "train", "--budget", "10h") == 0
+    assert "more than twice as many; 1 fold (--trained-folds 1) would get 3 epochs" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,106 @@
+"""What can be known beforehand is said before the work: a missing package, an unknown word, an upload nobody takes."""
+
+import importlib.util
+import sys
+from dataclasses import fields
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.command import help, names, order
+from pipeline.errors import not_installed, shown
+from pipeline.recipe import Recipe, option
+from pipeline.training import backend
+from tests.start import run
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Makes modules look as if they were not installed."""
+
+    def hide(*names):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in names else find(name))
+
+    return hide
+
+
+PACKAGES = {
+    "jinja2": ("report", "jinja2"),
+    "cv2": ("prepare", "opencv-python-headless"),
+    "sklearn": ("split", "scikit-learn"),
+}
+
+
+@pytest.mark.parametrize("module", PACKAGES)
+def test_a_package_that_a_later_stage_needs_is_named_before_the_first_one_runs(without, tmp_path, module):
+    without(module)
+    stage, package = PACKAGES[module]
+    install = f"{sys.executable} -m pip install {package}"
+    line = run("demo", root=tmp_path, status=2)
+    assert line == f"error: the stage {stage} needs '{module}', which this Python lacks: {install}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_package_is_named_never_the_whole_list():
+    """`pip install -r requirements.txt` would replace a notebook's TensorFlow, Keras and NumPy."""
+    assert "requirements" not in not_installed("keras")
+
+
+def test_what_is_made_already_needs_nothing(without, demo_root):
+    without("sklearn", "keras", "jinja2")
+    assert "fold 2: " in run("demo", "split", "--folds", "3", root=demo_root)
+
+
+def test_without_any_backend_nothing_is_drawn(without, tmp_path):
+    without("tensorflow", "jax", "torch")
+    line = run("demo", root=tmp_path, status=2)
+    assert "none of tensorflow, jax, torch is there" in line and list(tmp_path.iterdir()) == []
+
+
+def test_a_backend_is_a_module_whatever_package_brought_it(monkeypatch):
+    """tensorflow-cpu and tf-nightly bring a module `tensorflow`, and no distribution of that name."""
+    keras = pytest.importorskip("keras")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: pytest.fail(f"asked for the distribution {name}"))
+    found = backend.environment()
+    name = keras.backend.backend()
+    assert (found["backend"], found["backend_version"]) == (name, sys.modules[name].__version__)
+
+
+def test_a_classical_model_needs_no_keras(without, demo_root):
+    without("keras", "tensorflow", "jax", "torch")
+    tiny = ("--model", "classical", "--folds", "3", "--fold", "0")
+    assert "fold 0 took" in run("demo", "train", *tiny, root=demo_root)
+
+
+def test_the_help_is_one_screen():
+    lines = run_help()
+    assert len(lines) <= 42 and max(map(len, lines)) <= 120
+
+
+def run_help(*words) -> list[str]:
+    return help.text(list(words)).splitlines()
+
+
+def test_every_topic_has_a_page_and_every_field_a_line():
+    for topic in help.TOPICS:
+        assert len(run_help(topic)) > 3, topic
+    named = {line.split()[0].rstrip(",") for line in run_help("fields") if line.startswith("  --")}
+    assert named == {option(field.name) for field in fields(Recipe)}
+
+
+def test_help_on_nothing_that_is_known_is_refused():
+    assert main(["tgz", "--help"]) == 2
+
+
+def test_stages_run_each_after_what_it_reads():
+    order_of = names.stages()
+    assert order_of == ("download", "prepare", "split", "train", "tune", "predict", "submit", "report", "upload")
+    assert order._only_named("upload") and not order._only_named("report")
+
+
+def test_messages_keep_what_they_quote(tmp_path):
+    folder = tmp_path / "two  blanks"
+    line = run("demo", "--data", folder, root=tmp_path, status=2)
+    assert f"{folder} is not a folder" in line and len(line.splitlines()) == 1
+    assert shown(["a", " b", "", "c, d", "e  f"]) == "a, ' b', '', 'c, d', 'e  f'"
