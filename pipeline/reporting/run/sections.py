@@ -5,7 +5,8 @@ import numpy as np
 from pipeline.competition import coverage_class
 from pipeline.imaging.metrics import standard_error
 from pipeline.reporting.run.facts import Facts
-from pipeline.reporting.shared import charts
+from pipeline.reporting.shared import charts, pictures
+from pipeline.reporting.shared.page import css
 from pipeline.tasks import scoring
 from pipeline.tasks.task import Task
 
@@ -79,20 +80,20 @@ def learning(facts: Facts) -> list[dict]:
 def thresholds(facts: Facts, task: Task) -> list[dict]:
     """For each class its rule, and the surface and curve of the search where they were kept. Classes that share one
     rule share an entry."""
-    found, pictures = [], facts.pictures
+    found, kept = [], facts.pictures
     error = facts.headline.error if facts.headline else 0.0
-    shared = len(set(facts.rules)) == 1 and "surface1" not in pictures
+    shared = len(set(facts.rules)) == 1 and "surface1" not in kept
     for k, (name, rule) in enumerate(zip(task.classes, facts.rules, strict=True)):
         entry = {"name": ", ".join(task.classes) if shared else name, "sentence": task.in_words(rule)}
         entry |= {"surface": "", "curve": "", "titles": []}
-        if f"surface{k}" in pictures:
-            fields, titles = pictures[f"fields{k}"].tolist(), pictures[f"titles{k}"].tolist()
+        if f"surface{k}" in kept and kept[f"surface{k}"].size > 1:
+            fields, titles = kept[f"fields{k}"].tolist(), kept[f"titles{k}"].tolist()
             chosen = tuple(getattr(rule, field) for field in fields)
-            axes = pictures[f"x{k}"], pictures[f"y{k}"]
-            entry["surface"] = charts.surface(pictures[f"surface{k}"], *axes, titles, chosen, error)
+            axes = kept[f"x{k}"], kept[f"y{k}"]
+            entry["surface"] = charts.surface(kept[f"surface{k}"], *axes, titles, chosen, error)
             entry["titles"] = titles
-        if f"curve{k}" in pictures:
-            entry["curve"] = charts.threshold_curve(pictures[f"curve{k}"], rule.bottom, error)
+        if f"curve{k}" in kept:
+            entry["curve"] = charts.threshold_curve(kept[f"curve{k}"], rule.bottom, error)
         found.append(entry)
         if shared:
             break
@@ -107,7 +108,8 @@ def classes(facts: Facts, names: tuple[str, ...], colours) -> list[dict]:
     if not columns:
         return []
     saved = {entry["name"]: entry for entry in facts.content.get("by_class", [])} if facts.ours else {}
-    painted = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours] or [""] * len(names)
+    names = task.classes
+    painted = [css(colour) for colour in pictures.palette(task)] or [""] * len(names)
     rows = []
     for k, name in enumerate(names):
         row = {"name": name, "colour": painted[k], "cross_fitted": saved.get(name, {}).get("cross_fitted")}
