@@ -1,5 +1,6 @@
 """Tiny runs made by hand, without training: prepared data, folds, predictions, and the pages of them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -92,3 +93,20 @@ def page_of(job: Job, *stages) -> str:
     for stage in (*stages, report):
         stage.run(job)
     return job.store.report.read_text(encoding="utf-8")
+
+
+def blank_columns(page: str) -> list[str]:
+    """The titles of columns of a page's tables that hold nothing but dashes."""
+    found = []
+    for table in re.findall(r"<table>.*?</table>", page, re.DOTALL):
+        titles = re.findall(r"<th>(.*?)</th>", table)
+        rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)]
+        rows = [row for row in rows if len(row) == len(titles)]
+        columns = zip(titles, zip(*rows, strict=True), strict=True) if rows else ()
+        found += [title for title, cells in columns if set(cells) == {"–"}]
+    return found
+
+
+def written_in(chart: str) -> list[str]:
+    """The words and numbers of a chart."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", chart)

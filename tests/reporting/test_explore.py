@@ -14,7 +14,7 @@ from pipeline.recipe import Recipe
 from pipeline.reporting.explore import facts, sections
 from pipeline.reporting.explore import gallery as explore_gallery
 from pipeline.reporting.explore import page as explore_page
-from pipeline.reporting.shared import charts
+from pipeline.reporting.shared import charts, pictures
 from pipeline.reporting.shared import page as shared
 from pipeline.runs.job import Job
 from pipeline.stages import prepare
@@ -25,6 +25,7 @@ from pipeline.tasks.binary import Binary
 from pipeline.tasks.multiclass import MultiClass
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tools import explore
+from tests.reporting.example_runs import blank_columns
 from tests.start import run
 
 SALT = Binary(("salt",))
@@ -310,9 +311,60 @@ def test_charts_say_what_they_are():
         assert f'aria-label="{title}"' in chart and "#0a0" not in chart
 
 
+def test_void_is_spoken_of_where_there_is_some(tmp_path):
+    labels = np.array([[0, 1], [2, 2]], np.uint8)[..., None]
+    for name, first in (("without", 0), ("with", 255)):
+        labels[0, 0] = first
+        images = [labelled("a", noise(0, (2, 2, 3)), labels), labelled("b", noise(1, (2, 2, 3)), labels)]
+        page = explore_page.render(content_of(job_of(tmp_path / name, images, ROADS))[1])
+        assert ("void" in page) == (name == "with")
+
+
+def test_classes_that_are_black_or_white_are_seen_over_the_image(tmp_path):
+    task = replace(ROADS, colours=((0, 0, 0), (255, 255, 255), (255, 0, 0)))
+    legend = explore_gallery.legend(task)
+    assert [colour for _, _, colour in legend] == list(pictures.palette(task))
+    for grey in (0, 128, 255):
+        tinted = explore_gallery.tinted(np.full((1, 2, 3), grey, np.uint8), np.array([[[0], [1]]], np.uint8), task)
+        # coloured, not a shade of grey
+        assert (np.ptp(tinted[0].astype(int), axis=1) > 60).all()
+    images = [labelled("a", noise(0, (24, 20, 3)), mask(5)), labelled("b", noise(1, (24, 20, 3)), mask(9))]
+    page = explore_page.render(content_of(job_of(tmp_path, images, task))[1])
+    for _, name, colour in legend:
+        assert page.count(f'style="background: {shared.css(colour)}"></i>{name}') == 2
+
+
+def test_no_column_of_the_page_is_blank(tmp_path):
+    """The groups that are shown are of the train part alone, all kinds of the test part; the classes are nowhere."""
+    images = [labelled(f"t{i}", noise(i), mask(0, layers=2), group=f"g{i // 2}") for i in range(26)]
+    images += [unlabelled(f"x{i}", noise(100 + i), kind="night") for i in range(2)]
+    page = explore_page.render(content_of(job_of(tmp_path, images, MultiLabel(("a", "b"))))[1])
+    assert blank_columns(page) == []
+    assert "median pixels" not in page and "<th>group</th><th>train</th><th>empty</th>" in page
+    assert "<th>kind</th><th>test</th></tr>" in page
+
+
+def test_images_with_as_many_objects_each_are_not_drawn(tmp_path):
+    numbers = np.zeros((24, 20, 1), np.uint16)
+    numbers[:2], numbers[5:7] = 1, 2
+    _, content = content_of(job_of(tmp_path, [labelled(f"t{i}", noise(i), numbers) for i in range(2)]))
+    assert content["objects"]["charts"] == [] and content["objects"]["total"] == 4
+    numbers[8:11] = 3
+    _, content = content_of(job_of(tmp_path / "areas", [labelled(f"t{i}", noise(i), numbers) for i in range(2)]))
+    assert [title for title, _ in content["objects"]["charts"]] == ["Their areas"]
+
+
+def test_an_address_that_is_none_of_the_web_is_text(tmp_path):
+    job = job_of(tmp_path, [labelled(f"t{i}", noise(i), mask(i)) for i in range(3)])
+    _, content = content_of(replace(job, competition=replace(job.competition, page="javascript:alert(1)")))
+    page = explore_page.render(content)
+    assert "Tiny &lt;squares&gt; (javascript:alert(1))" in page
+    assert all(link.startswith("#") for link in re.findall(r'<a [^>]*href="([^"]*)"', page))
+
+
 def test_the_page_of_the_demo(demo_root):
     out = run("demo", "explore", root=demo_root)
-    page = (demo_root / "data" / "demo" / "explore.html").read_text(encoding="utf-8")
+    page = (demo_root / "data" / "demo" / "explore.html").read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     prepared = Prepared(demo_root / "data" / "demo" / "prepared")
     empty = shared.percent(prepared.info["empty"])
     salt = shared.percent(prepared.info["class_pixels"][0] / (320 * 101 * 101))

@@ -9,17 +9,23 @@ import numpy as np
 import pytest
 
 from pipeline import recipe as recipes
-from pipeline.reporting.run import facts, gallery, reproduce, submitted
+from pipeline.competition import RawData
+from pipeline.reporting.run import facts, gallery, reproduce, sections, submitted
 from pipeline.reporting.shared import charts, pictures
+from pipeline.reporting.shared import page as shared
+from pipeline.runs import trained
 from pipeline.stages import report, submit, tune
 from pipeline.store import disk
 from pipeline.store.submission import Format
 from pipeline.tasks.multiclass import MultiClass
 from tests.reporting.example_runs import (
     FOLDS,
+    HISTORY,
     LAYERS,
     SIDE,
+    answer,
     answer_test,
+    blank_columns,
     competition,
     hold_out,
     job_of,
@@ -235,3 +241,117 @@ def test_agreement_is_judged_by_the_error_of_the_difference():
 def test_a_chart_with_blank_values_and_odd_names():
     chart = charts.curves("loss & more", [("a $ <b>", [1, 2, 3], [None, 0.5, None]), ("c", [1], [1.0])])
     assert "&lt;b&gt;" in chart and 'aria-label="loss &amp; more"' in chart
+
+
+STREET = MultiClass(("sky", "road", "car"), void=255, colours=((255, 255, 255), (200, 0, 0), (0, 0, 0)))
+STREET_FORM = Format("id", "rle", class_column="class")
+
+
+def street(tmp_path, void: bool):
+    """A run of several classes, one white and one black; with void in its labels or without."""
+    chosen = competition(task=STREET, form=STREET_FORM)
+    job = job_of(tmp_path, chosen)
+    if void:
+        labels = job.prepared.labels
+        flat = np.lib.format.open_memmap(job.store.prepared / "labels.npy", mode="r+")
+        flat[: labels[0].size : 7] = 255
+        flat.flush()
+    for fold in range(FOLDS):
+        rows = job.fold_table.held_out(fold)
+        targets = [STREET.target(job.prepared.labels[row]) for row in rows]
+        answer(job, fold, "valid", rows, targets, trained.inputs_of(job, fold))
+    return job, page_of(job, tune)
+
+
+def test_void_is_spoken_of_where_there_is_some(tmp_path):
+    assert "Black is left out" not in street(tmp_path / "without", void=False)[1]
+    assert "Black is left out" in street(tmp_path / "with", void=True)[1]
+
+
+def test_classes_that_are_black_or_white_are_shown_in_another_colour(tmp_path):
+    shown = pictures.palette(STREET)
+    assert shown[1] == (200, 0, 0) and len(set(shown)) == 3
+    assert all(max(colour) >= 30 and min(colour) <= 225 for colour in shown)
+    assert min(np.abs(np.subtract(a, b)).max() for a in shown for b in shown if a != b) > 60
+    labels = np.array([[[0], [1], [2], [255]]], np.uint8)
+    assert pictures.painted(labels, STREET)[0].tolist() == [*map(list, shown), [0, 0, 0]]
+    page = street(tmp_path, void=False)[1]
+    for name, colour in zip(STREET.classes, shown, strict=True):
+        assert f'style="background: {shared.css(colour)}"></i>{name}' in page
+    assert "#ffffff" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+
+
+def test_every_class_of_a_dark_or_light_palette_has_a_colour_of_its_own():
+    greys = tuple((k, k, k) for k in (0, 5, 10, 230, 240, 250, 255))
+    assert len(set(pictures.palette(replace(STREET, classes=tuple("abcdefg"), colours=greys)))) == 7
+
+
+def test_no_column_of_the_page_is_blank(tmp_path, whole):
+    job = job_of(tmp_path, competition())
+    hold_out(job, 1, keep_plain=False, history=False)
+    disk.write_json(job.store.thresholds, {"classes": ["salt"], "thresholds": [{"top": 0.7, "bottom": 0.7}]})
+    page = page_of(job)
+    assert blank_columns(page) == [] and "last loss" not in page and "<th>epochs</th>" not in page
+    assert blank_columns(whole[1]) == [] and "last loss" in whole[1]
+    by_class = street(tmp_path / "street", void=False)[1]
+    assert blank_columns(by_class) == [] and "<th>hidden truth</th>" not in by_class
+
+
+def test_a_page_of_fold_all_has_no_blank_column(tmp_path):
+    truth = [square(16), square(0)]
+    job = job_of(tmp_path, competition(tests=truth))
+    (job.store.fold("all")).mkdir(parents=True)
+    (job.store.fold("all") / "model.weights.h5").write_bytes(b"weights")
+    answer_test(job, "all", truth)
+    assert blank_columns(page_of(job, tune, submit)) == []
+
+
+def test_a_single_value_is_said_and_not_drawn(tmp_path):
+    job = job_of(tmp_path, competition())
+    for fold in range(2):
+        hold_out(job, fold)
+        rows = [[epoch, 1 / epoch, 0.5, 1e-3, 0.7 if epoch == 2 else None, 2.0] for epoch in (1, 2)]
+        disk.write_rows(job.store.fold(fold) / "history.csv", HISTORY, rows)
+    page = page_of(job, tune)
+    assert "Held-out score: 0.7000 (fold 0, epoch 2), 0.7000 (fold 1, epoch 2)." in page
+    assert "<h3>Held-out score</h3>" not in page and "<h3>Loss</h3>" in page
+    for fold in range(2):
+        disk.write_rows(job.store.fold(fold) / "history.csv", HISTORY, [[1, 0.5, 0.5, 1e-3, None, 2.0]])
+    page = page_of(replace(job, again=True))
+    assert "Loss: 0.5000 (fold 0, epoch 1)" in page and "<h3>Loss</h3>" not in page
+    assert 'aria-label="Loss"' not in page and "Held-out score" not in page
+
+
+def test_scores_of_one_class_of_coverage_are_not_drawn(tmp_path):
+    images = competition(train=9).read(None).images
+    chosen = replace(competition(), read=lambda raw: RawData(images[::3]))
+    job = job_of(tmp_path, chosen)
+    for fold in range(FOLDS):
+        hold_out(job, fold)
+    page = page_of(job, tune)
+    assert len(sections.coverage(facts.gather(job))["rows"]) == 1
+    assert 'aria-label="score by coverage of the truth"' not in page and "<th>coverage</th>" in page
+
+
+def test_minutes_are_those_of_the_epochs_and_called_so(whole):
+    _, page = whole
+    # seven epochs of two seconds
+    assert "<th>minutes learning</th>" in page and "<td>7</td><td>0.2</td>" in page
+    assert "<th>minutes</th>" not in page
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "//example.org", "/a", " https://a"]
+)
+def test_an_address_that_is_none_of_the_web_is_text(tmp_path, address):
+    job = job_of(tmp_path, replace(competition(), page=address))
+    hold_out(job, 0)
+    page = page_of(job, tune)
+    links = re.findall(r'<a [^>]*href="([^"]*)"', page)
+    assert links and all(link.startswith("#") for link in links)
+    assert f"Tiny &lt;squares&gt; ({address})" in page
+
+
+def test_an_address_of_the_web_is_a_link():
+    assert shared.link("a <b>", 'https://a/"x') == '<a href="https://a/&#34;x">a &lt;b&gt;</a>'
+    assert shared.link("a", "HTTP://a").startswith("<a ") and shared.link("a", "") == "a"

@@ -1,6 +1,5 @@
 """Pictures of the data before anything is trained: examples by coverage, and copies side by side."""
 
-import colorsys
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -97,10 +96,10 @@ def legend(task: Task) -> list[tuple[int, str, tuple[int, int, int]]]:
     """(number, name, RGB) of the classes that are painted; empty where one class is outlined."""
     count = len(task.classes)
     if task.colours:
-        return [(k, task.classes[k], tuple(task.colours[k])) for k in range(count)]
+        return [(k, task.classes[k], colour) for k, colour in enumerate(pictures.palette(task))]
     if count == 1:
         return []
-    return [(k, task.classes[k], _hue(k)) for k in range(count)]
+    return [(k, task.classes[k], pictures.hue(k)) for k in range(count)]
 
 
 def tinted(picture: np.ndarray, labels: np.ndarray, task: Task) -> np.ndarray:
@@ -115,9 +114,3 @@ def tinted(picture: np.ndarray, labels: np.ndarray, task: Task) -> np.ndarray:
     share = PAINT * (several > 0)
     mixed = (1 - share) * picture + share * colours / np.maximum(several, 1)
     return (mixed + 0.5).astype(np.uint8)
-
-
-def _hue(number: int) -> tuple[int, int, int]:
-    """Colours that stay apart however many there are: steps of the golden angle."""
-    red, green, blue = colorsys.hsv_to_rgb((0.52 + 0.618034 * number) % 1, 0.85, 0.95)
-    return round(255 * red), round(255 * green), round(255 * blue)

@@ -108,13 +108,19 @@ def objects(found: Explored) -> dict:
     edges = 10 ** _edges(np.log10(areas), 28)
     # rounding must not leave the ends out
     edges[0], edges[-1] = min(edges[0], areas.min()), max(edges[-1], areas.max())
-    by_area = charts.steps("objects by area", edges, [("train", areas)], "pixels of an object", log=True)
-    by_image = charts.steps("images by objects", _edges(counts, 28), [("train", counts)], "objects in an image")
+    drawn = []
+    # of a single number there is nothing to draw
+    if np.ptp(counts):
+        by_image = charts.steps("images by objects", _edges(counts, 28), [("train", counts)], "objects in an image")
+        drawn.append(("Objects in an image", by_image))
+    if np.ptp(areas):
+        by_area = charts.steps("objects by area", edges, [("train", areas)], "pixels of an object", log=True)
+        drawn.append(("Their areas", by_area))
     return {
         "total": int(counts.sum()),
         "median": float(np.median(counts)),
         "rows": rows,
-        "charts": [("Objects in an image", by_image), ("Their areas", by_area)],
+        "charts": drawn,
     }
 
 

@@ -46,6 +46,7 @@ def tiles(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> list
             job.competition.task, job.prepared.images[row], job.prepared.labels[row], decoded, probabilities
         )
         measured = {"coverage": float(held_out.coverage[i]), "found": float(held_out.found[i])}
+        measured["void"] = _holds_void(job.competition.task, job.prepared.labels[row])
         where = f"fold {held_out.folds[i]}"
         cards.append(_card(job, row, where, float(held_out.scores[i]), panels) | measured)
     return cards
@@ -60,8 +61,13 @@ def tiles_of_test(job: Job, submitted: Submitted, indices: np.ndarray) -> list[d
         truth = job.prepared.truth[place[row]]
         panels = _panels(task, job.prepared.images[row], truth, decoded, None)
         measured = {"coverage": task.coverage(truth), "found": float(submitted.coverage[i])}
+        measured["void"] = _holds_void(task, truth)
         cards.append(_card(job, row, "test", float(scores[i]), panels) | measured)
     return cards
+
+
+def _holds_void(task: Task, labels: np.ndarray) -> bool:
+    return task.void is not None and bool((labels == task.void).any())
 
 
 def _card(job: Job, row: int, where: str, score: float, panels: list[dict]) -> dict:

@@ -23,6 +23,7 @@ GALLERY = {
 def collect(job: Job, facts: Facts) -> dict:
     """The content of the page, by section."""
     competition, folds = job.competition, trained.folds(job)
+    shown = _gallery(job, facts)
     train = job.prepared.table["coverage"].to_numpy(float)[job.prepared.train]
     return {
         "competition": competition,
@@ -40,12 +41,13 @@ def collect(job: Job, facts: Facts) -> dict:
         "folds": sections.folds(facts),
         "learning": sections.learning(facts),
         "thresholds": sections.thresholds(facts, competition.task),
-        "classes": sections.classes(facts, competition.task.classes, competition.task.colours),
+        "classes": sections.classes(facts, competition.task),
         "units": sections.units(facts),
         "also": list(competition.also),
         "searched": bool(facts.pictures),
         "coverage": sections.coverage(facts),
-        "gallery": _gallery(job, facts),
+        "gallery": shown,
+        "void": any(tile["void"] for group in shown for tile in group["tiles"]),
         "flips": sections.flips(facts, *_views(job)),
         "submission": sections.submission(facts, train),
         "submission_file": job.store.shown(job.store.submission),
@@ -58,7 +60,7 @@ def collect(job: Job, facts: Facts) -> dict:
         "colours": {"truth": css(pictures.TRUTH), "found": css(pictures.FOUND)},
         "legend": [
             (name, css(colour))
-            for name, colour in zip(competition.task.classes, competition.task.colours or (), strict=False)
+            for name, colour in zip(competition.task.classes, pictures.palette(competition.task), strict=False)
         ],
     }
 

@@ -5,7 +5,8 @@ import numpy as np
 from pipeline.competition import coverage_class
 from pipeline.imaging.metrics import standard_error
 from pipeline.reporting.run.facts import Facts
-from pipeline.reporting.shared import charts
+from pipeline.reporting.shared import charts, pictures
+from pipeline.reporting.shared.page import css
 from pipeline.tasks import scoring
 from pipeline.tasks.task import Task
 
@@ -48,9 +49,9 @@ def folds(facts: Facts) -> list[dict]:
     saved = {entry["name"]: entry for entry in facts.content.get("by_fold", [])} if facts.ours else {}
     for fold, history in facts.histories.items():
         mine = np.flatnonzero(held.folds == fold) if held is not None and fold != "all" else np.zeros(0, int)
-        seconds = [row.get("seconds") or 0.0 for row in history]
-        row = {"name": fold, "n": len(mine), "score": None, "cross_fitted": None, "error": None, "also": {}}
-        row |= {"epochs": len(history), "minutes": sum(seconds) / 60}
+        seconds = [row["seconds"] for row in history if row.get("seconds") is not None]
+        row = {"name": fold, "n": len(mine) or None, "score": None, "cross_fitted": None, "error": None, "also": {}}
+        row |= {"epochs": len(history) or None, "minutes": sum(seconds) / 60 if seconds else None}
         row |= {"loss": history[-1].get("loss") if history else None}
         if len(mine):
             tally = held.tally.of(mine)
@@ -62,52 +63,59 @@ def folds(facts: Facts) -> list[dict]:
 
 
 def learning(facts: Facts) -> list[dict]:
-    """A chart for each quantity that any history.csv holds."""
+    """A chart for each quantity that any history.csv holds; where no fold has two values, a line that says them."""
     titles = {"loss": "Loss", "accuracy": "Accuracy", "iou": "IoU", "score": "Held-out score"}
     found = []
     for column, title in titles.items():
-        series = [
-            (f"fold {fold}", [row.get("epoch") for row in rows], [row.get(column) for row in rows])
-            for fold, rows in facts.histories.items()
-        ]
-        series = [entry for entry in series if any(value is not None for value in entry[2])]
-        if series:
-            found.append({"title": title, "chart": charts.curves(title, series)})
+        series = [(f"fold {fold}", *_known(rows, column)) for fold, rows in facts.histories.items()]
+        series = [entry for entry in series if entry[2]]
+        if any(len(values) > 1 for _, _, values in series):
+            found.append({"title": title, "chart": charts.curves(title, series), "line": ""})
+        elif series:
+            said = [f"{values[0]:.4f} ({name}, epoch {epochs[0]:.0f})" for name, epochs, values in series]
+            found.append({"title": title, "chart": "", "line": f"{title}: {', '.join(said)}."})
     return found
+
+
+def _known(rows: list[dict], column: str) -> tuple[list, list]:
+    """The epochs of a history that have a value in this column, and the values."""
+    kept = [row for row in rows if row.get("epoch") is not None and row.get(column) is not None]
+    return [row["epoch"] for row in kept], [row[column] for row in kept]
 
 
 def thresholds(facts: Facts, task: Task) -> list[dict]:
     """For each class its rule, and the surface and curve of the search where they were kept. Classes that share one
     rule share an entry."""
-    found, pictures = [], facts.pictures
+    found, kept = [], facts.pictures
     error = facts.headline.error if facts.headline else 0.0
-    shared = len(set(facts.rules)) == 1 and "surface1" not in pictures
+    shared = len(set(facts.rules)) == 1 and "surface1" not in kept
     for k, (name, rule) in enumerate(zip(task.classes, facts.rules, strict=True)):
         entry = {"name": ", ".join(task.classes) if shared else name, "sentence": task.in_words(rule)}
         entry |= {"surface": "", "curve": "", "titles": []}
-        if f"surface{k}" in pictures:
-            fields, titles = pictures[f"fields{k}"].tolist(), pictures[f"titles{k}"].tolist()
+        if f"surface{k}" in kept and kept[f"surface{k}"].size > 1:
+            fields, titles = kept[f"fields{k}"].tolist(), kept[f"titles{k}"].tolist()
             chosen = tuple(getattr(rule, field) for field in fields)
-            axes = pictures[f"x{k}"], pictures[f"y{k}"]
-            entry["surface"] = charts.surface(pictures[f"surface{k}"], *axes, titles, chosen, error)
+            axes = kept[f"x{k}"], kept[f"y{k}"]
+            entry["surface"] = charts.surface(kept[f"surface{k}"], *axes, titles, chosen, error)
             entry["titles"] = titles
-        if f"curve{k}" in pictures:
-            entry["curve"] = charts.threshold_curve(pictures[f"curve{k}"], rule.bottom, error)
+        if f"curve{k}" in kept:
+            entry["curve"] = charts.threshold_curve(kept[f"curve{k}"], rule.bottom, error)
         found.append(entry)
         if shared:
             break
     return found
 
 
-def classes(facts: Facts, names: tuple[str, ...], colours) -> list[dict]:
+def classes(facts: Facts, task: Task) -> list[dict]:
     """The score of each class, out-of-fold and on the hidden truth; empty where there is one class."""
+    names = task.classes
     tallies = {"score": facts.held_out and facts.held_out.tally, "hidden": facts.submitted and facts.submitted.tally}
     columns = {key: tally.by_class() for key, tally in tallies.items() if tally is not None and len(names) > 1}
     columns = {key: values for key, values in columns.items() if values is not None}
     if not columns:
         return []
     saved = {entry["name"]: entry for entry in facts.content.get("by_class", [])} if facts.ours else {}
-    painted = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours] or [""] * len(names)
+    painted = [css(colour) for colour in pictures.palette(task)] or [""] * len(names)
     rows = []
     for k, name in enumerate(names):
         row = {"name": name, "colour": painted[k], "cross_fitted": saved.get(name, {}).get("cross_fitted")}
@@ -138,7 +146,7 @@ def coverage(facts: Facts) -> dict:
     for row in rows:
         row["lost"] = (1 - row["score"]) * row["n"] / len(keys) if alone else None
     columns = [[row[name] for row in rows] for name in ("name", "score", "error")]
-    return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS)}
+    return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS) if len(rows) > 1 else ""}
 
 
 def flips(facts: Facts, names: list[str], scales: list[str]) -> dict:

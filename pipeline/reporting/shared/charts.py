@@ -7,6 +7,7 @@ is about as large as a phone is wide and scales with its box.
 import io
 import re
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,15 @@ _STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "round",
+    # numbers are written out: no 1e-6 beside an axis
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-7, 7),
+    # the lowest label of one axis stays clear of the first one of the other
+    "xtick.major.pad": 7,
+    "ytick.major.pad": 5,
 }
+APART = 0.6  # of the letters' height: what labels of an axis keep between them
+LONGEST = 40  # letters of a title that comes from the data
 
 
 def dots(rows: list[tuple[str, float, float | None]]) -> str:
@@ -72,7 +81,10 @@ def curves(title: str, series: list[tuple[str, list, list]]) -> str:
                 colour = COLOURS[number % len(COLOURS)]
                 axes.plot(*zip(*kept, strict=True), color=colour, label=name, marker=marker, markersize=3.5)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _whole_numbers(axes.xaxis)
+        if axes.dataLim.y0 >= 0:
+            # what is never below 0 gets no axis below it
+            axes.set_ylim(bottom=max(0, axes.get_ylim()[0]))
         if len(series) > 1:
             axes.legend(fontsize=9.5, labelcolor=MUTED, ncols=1 + (len(series) > 3), handlelength=1.2)
 
@@ -137,7 +149,9 @@ def bars(names: list[str], values: list[float], errors: list[float], axis: str) 
         axes.bar(places, values, width=0.72, color=COLOURS[0], alpha=0.75, linewidth=0)
         axes.errorbar(places, values, yerr=errors, fmt="none", ecolor=INK, elinewidth=1.2, capsize=0)
         axes.set_xticks(places, names, fontsize=9.5)
-        axes.set_ylim(0, 1.02)
+        # low scores would be too low to tell apart
+        highest = max(value + (error or 0) for value, error in zip(values, errors, strict=True))
+        axes.set_ylim(0, 1.1 * highest if 0 < highest < 0.5 else 1.02)
         axes.set_xlabel(axis)
         axes.grid(axis="x", visible=False)
         axes.tick_params(length=0)
@@ -175,10 +189,59 @@ def _svg(title: str, draw, width: float = 4.6, height: float = 2.7) -> str:
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure, figure.add_subplot())
+        _keep_labels_apart(figure)
         buffer = io.StringIO()
         empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=empty)
     return _for_page(buffer.getvalue(), title)
+
+
+def _whole_numbers(axis) -> None:
+    """Labels at whole numbers alone: there is no half epoch, object or image."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", steps=(1, 2, 5, 10), integer=True, min_n_ticks=1))
+
+
+def _logarithmic(axes, edges: np.ndarray) -> None:
+    """A logarithmic x axis, labelled at 1, 10, 100 …, where it is short also at 2 and 5; numbers as they are."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if edges[-1] < 300 * edges[0] else (1,)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.12g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _keep_labels_apart(figure) -> None:
+    """Leaves every second, third … label of an axis alone where all of them would run together."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis, side in ((axes.xaxis, "x"), (axes.yaxis, "y")):
+            least, most = sorted(axis.get_view_interval())
+            places = [place for place in axis.get_ticklocs() if least <= place <= most]
+            boxes = [
+                (getattr(box, f"{side}0"), getattr(box, f"{side}1"), box.height)
+                for tick in axis.get_major_ticks()
+                if tick.label1.get_visible() and tick.label1.get_text() and least <= tick.get_loc() <= most
+                for box in [tick.label1.get_window_extent()]
+            ]
+            step = _step(sorted(boxes))
+            if step > 1:
+                axis.set_ticks(places[::step], axis.get_major_formatter().format_ticks(places)[::step])
+
+
+def _step(boxes: list[tuple[float, float, float]]) -> int:
+    """The first n where each n-th of the boxes (start, end, height of the letters) is clear of the next one."""
+    for step in range(1, len(boxes)):
+        kept = boxes[::step]
+        if all(after[0] - box[1] >= APART * box[2] for box, after in pairwise(kept)):
+            return step
+    return max(1, len(boxes))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _for_page(svg: str, title: str) -> str:
@@ -205,7 +268,7 @@ def columns(title: str, names: list[str], counts: list[int], axis: str) -> str:
         for place, count in zip(places, counts, strict=True):
             axes.annotate(str(count), (place, count), (0, 2), textcoords="offset points", ha="center", fontsize=9)
         axes.set_xticks(places, names, fontsize=9.5)
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        _whole_numbers(axes.yaxis)
         axes.margins(y=0.1)
         axes.set_xlabel(axis)
         axes.grid(axis="x", visible=False)
@@ -224,8 +287,9 @@ def steps(title: str, edges: np.ndarray, series: list[tuple[str, np.ndarray]], a
             axes.stairs(heights, edges, color=colour, fill=True, alpha=0.14, linewidth=0)
             axes.stairs(heights, edges, color=colour, label=name, linewidth=1.5)
         if log:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            _logarithmic(axes, edges)
+        elif all(np.issubdtype(values.dtype, np.integer) for _, values in series):
+            _whole_numbers(axes.xaxis)
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
         axes.set_ylim(0)
         axes.set_xlabel(axis)
@@ -244,8 +308,10 @@ def scatter(title: str, x: np.ndarray, y: np.ndarray, axes_titles: tuple[str, st
         if means is not None:
             axes.errorbar(*means, color=COLOURS[1], linewidth=1.8, elinewidth=1.2, marker="o", markersize=4)
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
-        axes.set_xlabel(axes_titles[0])
-        axes.set_ylabel(axes_titles[1])
+        if np.array_equal(x, np.round(x)):
+            _whole_numbers(axes.xaxis)
+        axes.set_xlabel(_shortened(axes_titles[0]))
+        axes.set_ylabel(_shortened(axes_titles[1]))
         axes.tick_params(length=0)
 
     return _svg(title, draw, height=2.9)

@@ -16,7 +16,8 @@ def filled_in(template: Path, content: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"score": score, "percent": percent, "number": number}
+    environment.filters |= {"score": score, "percent": _on_one_line(percent), "number": number}
+    environment.filters |= {"columns": columns, "link": link}
     return environment.get_template(template.name).render(content)
 
 
@@ -38,6 +39,29 @@ def number(value: float | None) -> str:
     if value is None or not np.isfinite(value):
         return "–"
     return f"{value:.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
+
+
+def columns(rows: list[dict]) -> set[str]:
+    """The names under which any of the rows has something to show: a column of blanks says nothing."""
+    return {name for row in rows for name, value in row.items() if _is_known(value)}
+
+
+def _is_known(value) -> bool:
+    return value not in (None, "") and not (isinstance(value, float) and np.isnan(value))
+
+
+def link(text: str, address: str):
+    """The text, leading to an address of the web; any other address stays text: it might run a script."""
+    from markupsafe import Markup
+
+    if address.lower().startswith(("http://", "https://")):
+        return Markup('<a href="{}">{}</a>').format(address, text)
+    return f"{text} ({address})" if address else text
+
+
+def _on_one_line(words):
+    """The same function, with spaces at which no line ends."""
+    return lambda *values: words(*values).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def css(colour: tuple[int, int, int]) -> str:

@@ -1,6 +1,7 @@
 """Pictures as pages show them: images, outlines, painted classes, probabilities; each a PNG inside a URI."""
 
 import base64
+import colorsys
 
 import cv2
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from pipeline.tasks.task import Task
 
 TRUTH, FOUND = (0, 200, 220), (255, 140, 30)  # RGB: told apart on grey, in both themes and by the colour-blind
+HUES = 24  # among which the colour of a class that is black or white is sought
+NEARLY = 30  # of 255: a colour this near to black or white is as hard to see
 SIDE = 288  # pixels that the longer side of a picture has at least (whole multiples), or at most (larger images)
 
 
@@ -38,10 +41,39 @@ def _edges(things: np.ndarray, width: int) -> np.ndarray:
     return cv2.dilate(things, box) != cv2.erode(things, box)
 
 
+def palette(task: Task) -> tuple[tuple[int, int, int], ...]:
+    """RGB in which each class is shown: its own colour, except where that is black (as void is painted, and shadows
+    are) or white; empty where the task has no colours."""
+    taken = [colour for colour in task.colours if not _is_black_or_white(colour)]
+    shown = []
+    for colour in task.colours:
+        if _is_black_or_white(colour):
+            colour = max((hue(k) for k in range(HUES)), key=lambda candidate: _nearest(candidate, taken))
+            taken.append(colour)
+        shown.append(tuple(colour))
+    return tuple(shown)
+
+
+def _is_black_or_white(colour: tuple[int, int, int]) -> bool:
+    return max(colour) < NEARLY or min(colour) > 255 - NEARLY
+
+
+def _nearest(colour: tuple[int, int, int], others: list) -> int:
+    """The square of the distance to the nearest of the others."""
+    return min((sum((a - b) ** 2 for a, b in zip(colour, other, strict=True)) for other in others), default=0)
+
+
+def hue(number: int) -> tuple[int, int, int]:
+    """Colours that stay apart however many there are: steps of the golden angle."""
+    red, green, blue = colorsys.hsv_to_rgb((0.52 + 0.618034 * number) % 1, 0.85, 0.95)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
 def painted(labels: np.ndarray, task: Task) -> np.ndarray:
-    """H x W x 1 class numbers as H x W x 3 in the colours of the classes; black where void."""
+    """H x W x 1 class numbers as H x W x 3 in the colours of `palette`; black where void."""
     table = np.zeros((np.iinfo(np.uint8).max + 1, 3), np.uint8)
-    table[: len(task.colours)] = task.colours
+    colours = palette(task)
+    table[: len(colours)] = colours
     return table[labels[..., 0]]
 
 
