@@ -1,5 +1,6 @@
 """Which folds of a run are trained, and whether they still belong to the data, the folds and the recipe of today."""
 
+import csv
 import functools
 import inspect
 from dataclasses import replace
@@ -76,6 +77,17 @@ def check(job: Job, leaving_out=()) -> None:
                     f"--fold {fold} --again), start another run (--run NAME), or restore the data and "
                     f"{job.store.shown(job.folds_file)} as they were"
                 )
+
+
+def minutes(histories: list[Path]) -> float | None:
+    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing."""
+    if not all(path.exists() for path in histories):
+        return None
+    seconds = 0.0
+    for path in histories:
+        with path.open(newline="", encoding="utf-8") as file:
+            seconds += sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return seconds / 60
 
 
 def require(job: Job) -> None:

@@ -104,7 +104,9 @@ def _train(job: Job, fold) -> None:
         for line in _scores(job, plan):
             job.say(f"fold {fold}: {line}")
     (folder / "checkpoint.npz").unlink(missing_ok=True)
-    job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes")
+    learnt = trained.minutes([folder / "history.csv"])
+    words = "" if learnt is None else f", of which its epochs took {learnt:.1f}"
+    job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes{words}")
 
 
 def whole_plan(job: Job, fold) -> FoldPlan:

@@ -22,7 +22,7 @@ from pipeline import recipe as recipes
 from pipeline.command import order
 from pipeline.errors import UserError
 from pipeline.reporting.ablation import facts, table
-from pipeline.runs import identity, tuning, variants
+from pipeline.runs import identity, trained, tuning, variants
 from pipeline.runs.job import Job
 from pipeline.stages import train, tune
 
@@ -111,7 +111,7 @@ def _outcome(job: Job, label: str) -> facts.Outcome:
         folds=folds,
         crossed=tuning.cross_fitted(data),
         half=data.tally(job.competition.task.plain_thresholds()),
-        minutes=facts.minutes([job.store.fold(fold) / "history.csv" for fold in folds]),
+        minutes=trained.minutes([job.store.fold(fold) / "history.csv" for fold in folds]),
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, each_image, iou, whole_set
 from pipeline.reporting.ablation import facts
 from pipeline.reporting.ablation import table as ablation_table
+from pipeline.runs import trained
 from pipeline.tasks.scoring import Tally
 from pipeline.tools import ablate
 from tests.start import ROOT, TINY, run
@@ -117,10 +118,10 @@ def test_the_table_on_the_terminal_is_aligned():
 def test_minutes_are_those_of_all_folds_or_not_known(tmp_path):
     paths = [tmp_path / f"{name}.csv" for name in "ab"]
     paths[0].write_text("epoch,seconds\n1,30\n2,45\n")
-    assert facts.minutes(paths[:1]) == 1.25
-    assert facts.minutes(paths) is None
+    assert trained.minutes(paths[:1]) == 1.25
+    assert trained.minutes(paths) is None
     paths[1].write_text("epoch,seconds\n1,15\n")
-    assert facts.minutes(paths) == 1.5
+    assert trained.minutes(paths) == 1.5
 
 
 def table(root, name) -> list[dict]:

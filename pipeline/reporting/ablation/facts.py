@@ -1,8 +1,6 @@
 """What variants of a recipe gain over it, in numbers."""
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.tasks import scoring
 from pipeline.tasks.scoring import Tally
@@ -85,14 +83,3 @@ def verdict(gain: float | None, error: float | None) -> str:
     if gain is None or error is None:
         return "unknown"
     return "gains" if gain > error else "loses" if gain < -error else "no difference"
-
-
-def minutes(histories: list[Path]) -> float | None:
-    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing."""
-    if not all(path.exists() for path in histories):
-        return None
-    seconds = 0.0
-    for path in histories:
-        with path.open(newline="", encoding="utf-8") as file:
-            seconds += sum(float(row["seconds"]) for row in csv.DictReader(file))
-    return seconds / 60
