@@ -1,6 +1,7 @@
 """What pages point at is there: links, files, modules."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,17 @@ def test_enough_is_pointed_at():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page):
-    assert [link for link in page.links() if not (page.path.parent / link.partition("#")[0]).exists()] == []
+    assert [link for link in page.links() if not _leads_somewhere(page.path, link)] == []
+
+
+def _leads_somewhere(path: Path, link: str) -> bool:
+    """A file that is there, and behind `#` one of its headings."""
+    name, _, heading = link.partition("#")
+    target = path.parent / name if name else path
+    if not target.exists() or not heading:
+        return target.exists()
+    titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return heading in {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
