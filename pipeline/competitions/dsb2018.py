@@ -197,7 +197,9 @@ def _groups(looks: dict[str, _Look]) -> dict[str, str]:
     return {name: first.setdefault(number, name) for name, number in zip(ids, numbers, strict=True)}
 
 
-# the Lovász hinge knows no shares, and the centre of a nucleus is one
+# ./run.sh dsb2018 --recipe smoke
+# Proves the path: under two minutes on 2 cores; what it scores means nothing, not measured.
+# The Lovász hinge knows no shares, and the centre of a nucleus is one.
 SMALLEST = {name: value for name, value in SMOKE.items() if not name.startswith("late_")}
 
 # shares again: Dice draws them to all or nothing
@@ -206,7 +208,10 @@ SHARES = {"loss": "bce"}
 # colours say little about what a nucleus is: dark on white, bright on black, violet or grey
 COLOURS = {"hue": 60.0, "to_grey": 0.2, "invert": 0.2}
 
-# two CPU cores, ten minutes a fold: windows at the images' own size, small batches for many steps
+# ./run.sh dsb2018 --recipe quick
+# No GPU: 38 minutes of learning on 2 cores for all three folds. Windows at the images' own size, small batches for many
+# steps.
+# Precision over IoU of objects .501 ± .020 cross-fitted (n = 260 images in 175 groups). See benchmarks/dsb2018/quick.
 QUICK = {
     "folds": 3,
     "width": 16,
@@ -222,6 +227,8 @@ QUICK = {
     "score_every": 40,
 }
 
+# ./run.sh dsb2018
+# One GPU. Time and score not measured.
 DEFAULT = {
     "size": 0,
     "crop": 256,

@@ -106,7 +106,10 @@ def soft_dice_388(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return soft_dice.of_both_classes(probabilities[..., 0] / np.float32(255), labels[..., 0] != 0, 388)
 
 
-# two CPU cores, three minutes a fold: windows of 24 slices, many of them
+# ./run.sh isbi2012 --recipe quick
+# No GPU: 20 minutes of learning on 2 cores for all five folds. Windows of 24 slices, many of them.
+# Dice of the membrane .806 ± .003 cross-fitted, soft Dice at 388 pixels .898 (n = 30 slices). See
+# benchmarks/isbi2012/quick.
 QUICK = {
     "width": 24,
     "size": 0,
@@ -120,6 +123,8 @@ QUICK = {
     "score_every": 8,
 }
 
+# ./run.sh isbi2012
+# One GPU. Time and score not measured.
 DEFAULT = {
     "size": 0,
     "crop": 256,
@@ -131,9 +136,11 @@ DEFAULT = {
     "score_every": 10,
 }
 
-# the paper's network and training: tiles of 572 pixels answered at 388, one a step, momentum .99, elastic deformation
+# ./run.sh isbi2012 --recipe unet2015
+# One GPU. Time and score not measured; NVIDIA reports .890 soft Dice of the same network.
+# The paper's network and training: tiles of 572 pixels answered at 388, one a step, momentum .99, elastic deformation
 # by a grid of 3 x 3 with 10 pixels, dropout, borders that count ten times more. Ours: a warm-up and a falling learning
-# rate, averaged weights, flips and turns
+# rate, averaged weights, flips and turns.
 UNET2015 = {
     "model": "unet2015",
     "width": 64,

@@ -99,6 +99,8 @@ def _doubt(labels: np.ndarray, written: str | None) -> str | None:
     return f"its mask differs from {WRITTEN}"
 
 
+# ./run.sh nerve --recipe quick
+# No GPU: two hours or more on 2 cores (estimated). Time and score not measured.
 QUICK = {
     "width": 16,
     "size": 96,
@@ -111,6 +113,8 @@ QUICK = {
     "score_every": 5,
 }
 
+# ./run.sh nerve
+# One GPU. Time and score not measured.
 DEFAULT = {
     "size": 192,
     "fit": "resize",

