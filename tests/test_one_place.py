@@ -1,6 +1,6 @@
 """One place for each change: what is added as one file or function is an option, in the help and in the docs at once.
 
-Each addition is made in a copy of the package, and nothing else there is touched.
+The additions are the examples of docs/how-to/, made in a copy of the package; nothing else there is touched.
 """
 
 import shutil
@@ -10,151 +10,43 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.docs.markdown import Page
 from tests.start import ROOT, TINY, environment
 
 
 @dataclass(frozen=True)
 class Addition:
     """Attributes:
-    path: the file that is written, or that gets a function at its end; text: what.
-    topic: the words after --help that show it; page: of docs/reference; shown: what both then hold.
+    page: of docs/how-to/, whose first block of Python is added; path: the file that it is, or that it ends.
+    topic: the words after --help that show it; reference: the page of docs/reference/ that does; shown: what both hold.
     """
 
-    path: str
-    text: str
-    topic: str
     page: str
+    path: str
+    topic: str
+    reference: str
     shown: str
 
+    @property
+    def text(self) -> str:
+        found = Page(ROOT / "docs" / "how-to" / f"{self.page}.md")
+        return found.adds().get(self.path) or found.blocks("python")[0]
 
+
+PARTS, COMMANDS = "parts.md", "command-line.md"
 ADDITIONS = {
-    "loss": Addition(
-        "pipeline/training/losses.py",
-        '''
-
-def tversky(logits, target, probabilities):
-    """Tversky: misses count more than false alarms (Salehi et al. 2017, arXiv:1706.05721)."""
-    both = ops.sum(probabilities * target)
-    missed, alarms = ops.sum((1 - probabilities) * target), ops.sum(probabilities * (1 - target))
-    return 1 - (both + 1) / (both + 0.7 * missed + 0.3 * alarms + 1)
-''',
-        "losses",
-        "parts.md",
-        "tversky",
-    ),
+    "loss": Addition("add-a-loss", "pipeline/training/losses.py", "losses", PARTS, "tversky"),
     "augmentation": Addition(
-        "pipeline/training/augmentations.py",
-        '''
-
-def cutout(image, amount, draw):
-    """The share of the images that lose their left half."""
-    half = ops.cast(ops.arange(image.shape[2]) < image.shape[2] // 2, "float32")[None, None, :, None]
-    return image * (1 - half * draw.chance(image.shape[0], amount))
-''',
-        "augmentations",
-        "parts.md",
-        "cutout=AMOUNT",
+        "add-an-augmentation", "pipeline/training/augmentations.py", "augmentations", PARTS, "cutout=AMOUNT"
     ),
-    "metric": Addition(
-        "pipeline/imaging/metrics.py",
-        '''
-
-def recall(intersection: Counts, predicted: Counts, truth: Counts) -> np.ndarray:
-    """The share of the truth that is found; 1 where there is none."""
-    return np.where(truth == 0, 1.0, intersection / np.maximum(truth, 1))
-''',
-        "metrics",
-        "parts.md",
-        "recall",
-    ),
-    "network": Addition(
-        "pipeline/models/plain.py",
-        '''"""Three convolutions, one after the other."""
-
-import keras
-from keras import layers
-
-from pipeline.models.frame import Frame
-
-
-def frame(recipe):
-    return Frame(multiple=1, reach=3)
-
-
-def build(recipe, channels, outputs, mean, std):
-    image = keras.Input((None, None, channels))
-    x = layers.Conv2D(recipe.width, 3, padding="same", activation="relu")(image)
-    x = layers.Conv2D(recipe.width, 3, padding="same", activation="relu")(x)
-    return keras.Model(image, layers.Conv2D(outputs, 3, padding="same", dtype="float32")(x))
-''',
-        "models",
-        "parts.md",
-        "plain",
-    ),
-    "encoder": Addition(
-        "pipeline/models/encoders/smallest.py",
-        '''"""Five strided convolutions: the smallest way down."""
-
-from keras import layers
-
-
-def features(image, recipe, strides):
-    found, x = {}, image
-    for level, stride in enumerate((2, 4, 8, 16, 32)):
-        x = layers.Conv2D(4 * (level + 1), 3, strides=2, padding="same", activation="relu")(x)
-        found[stride] = x
-    return {stride: found[stride] for stride in strides}
-''',
-        "models",
-        "parts.md",
-        "smallest",
-    ),
+    "metric": Addition("add-a-metric", "pipeline/imaging/metrics.py", "metrics", PARTS, "F-beta with beta 2"),
+    "network": Addition("add-a-network", "pipeline/models/tiny.py", "models", PARTS, "the least that learns"),
+    "encoder": Addition("add-an-encoder", "pipeline/models/encoders/strided.py", "models", PARTS, "strided"),
     "competition": Addition(
-        "pipeline/competitions/other.py",
-        '''"""The demo under another name."""
-
-from dataclasses import replace
-
-from pipeline.competitions import demo
-
-competition = replace(demo.competition, name="other", title="Another one")
-''',
-        "other",
-        "competitions.md",
-        "Another one",
+        "add-a-competition", "pipeline/competitions/wells.py", "wells", "competitions.md", "Wells in aerial pictures"
     ),
-    "stage": Addition(
-        "pipeline/stages/count.py",
-        '''"""submissions/<c>-<run>.csv -> nothing: says how many bytes it has."""
-
-READS = ("submit",)
-ONLY_NAMED = True
-
-
-def is_current(job):
-    return False
-
-
-def run(job, named=False):
-    job.say(f"{job.store.submission.stat().st_size} bytes")
-''',
-        "",
-        "command-line.md",
-        "says how many bytes it has",
-    ),
-    "tool": Addition(
-        "pipeline/tools/where.py",
-        '''"""-> where the files of a competition are."""
-
-
-def run(job, words):
-    job.say(str(job.store.data))
-    return 0
-''',
-        "",
-        "command-line.md",
-        "where the files of a competition are",
-    ),
+    "stage": Addition("add-a-stage-or-tool", "pipeline/stages/summary.py", "", COMMANDS, "the run and its score"),
+    "tool": Addition("add-a-stage-or-tool", "pipeline/tools/sizes.py", "", COMMANDS, "images there are of each size"),
 }
 
 
@@ -166,7 +58,8 @@ def copy(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for addition in ADDITIONS.values():
         path = folder / addition.path
-        path.write_text((path.read_text() if path.exists() else "") + addition.text)
+        before = f"{path.read_text()}\n\n" if path.exists() else ""
+        path.write_text(before + addition.text)
     return folder
 
 
@@ -190,14 +83,18 @@ def pages(copy):
 def test_it_is_in_the_help_and_in_the_docs(copy, pages, kind):
     addition = ADDITIONS[kind]
     assert addition.shown in call(copy, "-m", "pipeline", "--help", *addition.topic.split())
-    assert addition.shown in pages[addition.page]
-    assert addition.shown not in (ROOT / "docs" / "reference" / addition.page).read_text()
+    assert addition.shown in pages[addition.reference]
+    assert addition.shown not in (ROOT / "docs" / "reference" / addition.reference).read_text()
 
 
-def test_a_stage_is_in_its_place_and_a_tool_works(copy):
+def test_a_stage_is_in_its_place_and_a_tool_works(copy, demo_root):
     out = call(copy, "-m", "pipeline")
-    assert out.index("\n  submit") < out.index("\n  count") < out.index("\n  report")
-    assert str(copy / "data" / "demo") in call(copy, "-m", "pipeline", "demo", "where")
+    assert out.index("\n  tune") < out.index("\n  summary") < out.index("\n  upload")
+    assert "160 images of 101 x 101" not in out
+    assert "480 images of 101 x 101 pixels" in call(copy, "-m", "pipeline", "demo", "sizes", "--root", demo_root)
+    quick = ("--model", "classical", "--folds", "3", "--fold", "0", "--run", "mine", "--root", demo_root)
+    call(copy, "-m", "pipeline", "demo", "train", *quick)
+    assert "runs/demo/mine/summary.txt: mine: 0." in call(copy, "-m", "pipeline", "demo", "summary", *quick)
 
 
 def test_a_task_says_what_it_cannot_learn_by(copy):
@@ -207,10 +104,11 @@ def test_a_task_says_what_it_cannot_learn_by(copy):
     assert "[True, True]" in call(copy, "-c", code)
 
 
+TOGETHER = ("--loss", "bce+tversky", "--augment", "cutout=0.5+blur=0.3", "--encoder", "strided")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "chosen", [("--loss", "bce+tversky", "--augment", "cutout=0.5", "--encoder", "smallest"), ("--model", "plain")]
-)
+@pytest.mark.parametrize("chosen", [TOGETHER, ("--model", "tiny")], ids=["together", "network"])
 def test_they_learn(copy, demo_root, chosen):
     tiny = [*TINY, "--late-loss", "", "--fit", "resize", "--epochs", "1", "--steps", "1", "--fold", "0"]
     out = call(copy, "-m", "pipeline", "demo", "train", "tune", *chosen, *tiny, "--root", demo_root)
@@ -223,9 +121,33 @@ def test_what_is_not_there_is_refused_with_what_is(copy):
         (("--loss", "bce+bce"), "names a loss twice"),
         (("--augment", "cutout"), "write cutout=AMOUNT"),
         (("--augment", "cutout=-1"), "write cutout=AMOUNT"),
-        (("--augment", "cut=1"), "'cut' is no augmentation; known are: cutout"),
+        (("--augment", "cut=1"), "'cut' is no augmentation; known are: cutout, blur"),
         (("--augment", "noise=1"), "'noise' has an option of its own: --noise 1"),
-        (("--encoder", "smallest", "--weights", "imagenet"), "smallest begins with no weights from elsewhere"),
-        (("--model", "plane"), "known are: deeplabv3plus, plain, unet"),
+        (("--encoder", "strided", "--weights", "imagenet"), "strided begins with no weights from elsewhere"),
+        (("--model", "plane"), "known are: deeplabv3plus, tiny, unet"),
     ):
         assert says in call(copy, "-m", "pipeline", "demo", "train", *option, status=2)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        ("stages/odd.py", '"""-> x."""\n', "pipeline/stages/odd.py wants READS"),
+        ("stages/odd.py", '"""-> x."""\n\nREADS = ("trian",)\n', "pipeline/stages/odd.py wants READS"),
+        ("stages/odd.py", '"""-> x."""\n\nREADS = ("odd",)\n', "odd.py reads itself"),
+        ("tools/odd.py", '"""-> x."""\n', "pipeline/tools/odd.py has no function run"),
+        (
+            "training/losses.py",
+            '\n\ndef odd(logits, target, probs):\n    """Odd."""\n',
+            "odd takes 'probs'; beside logits and target there are probabilities, pixel_weights, class_weights",
+        ),
+    ],
+)
+def test_a_mistake_in_an_addition_is_a_line_that_names_its_file(copy, path, text, says):
+    file = copy / "pipeline" / path
+    before = file.read_text() if file.exists() else None
+    file.write_text((before or "") + text)
+    try:
+        assert says in call(copy, "-m", "pipeline", "demo", "odd", status=2)
+    finally:
+        file.write_text(before) if before else file.unlink()

@@ -30,30 +30,52 @@ def tools() -> list[str]:
 def stages() -> tuple[str, ...]:
     """In the order in which they run: each after what it READS, and of two that read the same the one that is named
     first by who reads both."""
-    reads = {name: source.constant(f"stages/{name}", "READS") for name in source.modules("stages")}
+    reads = {name: _reads(name) for name in source.modules("stages")}
     found: list[str] = []
 
-    def visit(name: str) -> None:
+    def visit(name: str, way: tuple[str, ...] = ()) -> None:
+        if name in way:
+            raise UserError(f"pipeline/stages/{name}.py reads itself, by {' <- '.join([*way, name])}: change its READS")
         for other in reads[name]:
-            visit(other)
+            visit(other, (*way, name))
         if name not in found:
             found.append(name)
 
-    for last in sorted(reads.keys() - {other for others in reads.values() for other in others}):
-        visit(last)
+    last = sorted(reads.keys() - {other for others in reads.values() for other in others})
+    for name in [*last, *reads]:
+        visit(name)
     return tuple(found)
 
 
+def _reads(name: str) -> tuple[str, ...]:
+    """Raises UserError where a stage's file does not say what it reads."""
+    reads, known = source.constant(f"stages/{name}", "READS"), source.modules("stages")
+    if not isinstance(reads, tuple) or not set(reads) <= set(known):
+        raise UserError(f"pipeline/stages/{name}.py wants READS = (…,) at its top, of the stages {', '.join(known)}")
+    return reads
+
+
 def stage(name: str):
-    return importlib.import_module(f"pipeline.stages.{name}")
+    return _module("stages", name, "is_current", "run")
 
 
 def tool(name: str):
-    return importlib.import_module(f"pipeline.tools.{name}")
+    return _module("tools", name, "run")
+
+
+def _module(room: str, name: str, *wanted: str):
+    """Raises UserError where a function is missing that it is called by."""
+    missing = [function for function in wanted if function not in source.functions(f"{room}/{name}")]
+    if missing:
+        page = "docs/how-to/add-a-stage-or-tool.md"
+        raise UserError(f"pipeline/{room}/{name}.py has no function {missing[0]}: see {page}")
+    return importlib.import_module(f"pipeline.{room}.{name}")
 
 
 def competition(name: str):
     """The object that a file of competitions/ fills in. Raises UserError: there is none, or a mistake in its file."""
+    if name in stages() or name in tools():
+        raise UserError(f"'{name}' wants a competition before it: {PROGRAM} tgs {name}")
     if name not in competitions():
         raise UserError(f"'{name}' is no competition; known are: {', '.join(competitions())}")
     try:

@@ -1,5 +1,5 @@
 """What networks and encoders there are, and what cannot be asked of them. Knows them without loading Keras: a file of
-`models/` with a function `build` is a network, a file of `models/encoders/` with a function `features` an encoder."""
+`models/` with `build` and `frame` is a network, a file of `models/encoders/` with a function `features` an encoder."""
 
 from pathlib import Path
 
@@ -14,7 +14,9 @@ APPLICATIONS = "keras_applications"
 
 
 def networks() -> list[str]:
-    return [name for name in source.modules("models") if "build" in source.functions(f"models/{name}")]
+    return [
+        name for name in source.modules("models") if {"build", "frame"} <= source.functions(f"models/{name}").keys()
+    ]
 
 
 def models() -> list[str]:

@@ -1,7 +1,7 @@
 """A folder of images and a folder of masks, matched by name: what most data sets are, whoever made them.
 
 A file of `competitions/` calls `read_folders`; what a mask's pixels mean is said by one of the small functions of
-`mask_labels` (`binary`, `class_ids(3)`, `palette({…})` …) or by one of your own: from H x W x C, as the file holds it,
+`masks` (`binary`, `class_ids(3)`, `palette({…})` …) or by one of your own: from H x W x C, as the file holds it,
 to H x W x 1. What is wrong with the files is said in one line that names the file.
 """
 

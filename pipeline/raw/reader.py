@@ -19,6 +19,22 @@ def file_of(competition: Competition) -> str:
 
 def own_code(competition: Competition) -> str:
     """Of `read`, of what of its file it uses, and of the task. Comments and line breaks count for nothing."""
+    used = _used(competition)
+    return text_hash(repr(competition.task), *(ast.unparse(used[name]) for name in sorted(used)))
+
+
+def shared_code(competition: Competition) -> str:
+    """Of the files of ours that `read` takes something from."""
+    values = vars(inspect.getmodule(_function(competition)))
+    used = [values[name] for name in _used(competition) if name in values]
+    modules = {value if inspect.ismodule(value) else inspect.getmodule(value) for value in used}
+    ours = {other for other in modules if other is not None and other.__name__.startswith("pipeline.")}
+    paths = sorted({Path(inspect.getsourcefile(other)) for other in ours} - {_path(competition)})
+    return text_hash(*(path.read_text(encoding="utf-8") for path in paths))
+
+
+def _used(competition: Competition) -> dict[str, ast.AST]:
+    """The statements at the top of the file of `read` that it needs, by the names that they give."""
     function = _function(competition)
     tree = ast.parse(_path(competition).read_text(encoding="utf-8"))
     defined = {name: node for node in tree.body for name in _names(node)}
@@ -30,16 +46,7 @@ def own_code(competition: Competition) -> str:
         if name in defined and name not in used:
             used[name] = defined[name]
             waiting += [node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)]
-    return text_hash(repr(competition.task), *(ast.unparse(used[name]) for name in sorted(used)))
-
-
-def shared_code(competition: Competition) -> str:
-    """Of the files of ours that the competition's file takes functions from."""
-    module = inspect.getmodule(_function(competition))
-    used = [value if inspect.ismodule(value) else inspect.getmodule(value) for value in vars(module).values()]
-    ours = {other for other in used if other is not None and other.__name__.startswith("pipeline.")} - {module}
-    paths = sorted({Path(inspect.getsourcefile(other)) for other in ours})
-    return text_hash(*(path.read_text(encoding="utf-8") for path in paths))
+    return used
 
 
 def _function(competition: Competition):

@@ -29,7 +29,7 @@ class Survey:
         smallest, largest: (height, width) of the images with the fewest and the most pixels.
         channels: 1 for grey (also as three equal channels), 3 for colours, None for anything else.
         depth: of the images: uint8 …
-        pixels: how many pixels of the masks have each value (of `mask_labels.values_of`).
+        pixels: how many pixels of the masks have each value (of `masks.values_of`).
         most: distinct values in the mask that has the most of them.
         order: the values in the order of the palette of the first mask, where it is a PNG with one.
         hint: a regular expression of what the names may share, or blank.
@@ -122,7 +122,7 @@ def _channels(looks: list[tuple[int, bool, str]]) -> int | None:
 
 
 def _palette(content: bytes) -> list[int]:
-    """The colours of a PNG's palette in its order, as `mask_labels.values_of` numbers them; [] where it has none."""
+    """The colours of a PNG's palette in its order, as `masks.values_of` numbers them; [] where it has none."""
     start = content.find(b"PLTE")
     # a palette comes before the pixels, whose bytes may spell anything
     if not content.startswith(b"\x89PNG") or start < 0 or start > content.find(b"IDAT"):

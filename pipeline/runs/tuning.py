@@ -108,8 +108,8 @@ def collapsed(empty: np.ndarray, coverage: np.ndarray) -> str | None:
     if filled.mean() < 0.02 or empty[filled].mean() < 0.98:
         return None
     return (
-        f"the network has collapsed: it finds nothing in {empty.mean():.1%} of the images, of which "
-        f"{np.mean(~filled):.1%} are empty; what it scores, an all-empty answer scores too. Train longer, with another "
+        f"nothing is found in {empty.mean():.1%} of the images, of which {np.mean(~filled):.1%} are empty; what this "
+        "scores, an all-empty answer scores too. A network that answers so has collapsed: train longer, with another "
         "--learning-rate, --loss or --seed"
     )
 

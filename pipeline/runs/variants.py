@@ -59,7 +59,7 @@ def _parsed(part: str, word: str) -> tuple[str, object]:
         raise UserError(f"--fields {word}: '{part}' is not field=value, as in late_loss=lovasz,late_share=0.5")
     kinds = {field.name: type(field.default) for field in fields(Recipe)}
     if name not in kinds:
-        raise UserError(f"--fields {word}: '{spelt}' is no recipe field; ./run.sh --help lists them")
+        raise UserError(f"--fields {word}: '{spelt}' is no recipe field; ./run.sh --help fields lists them")
     if name == "budget":
         raise UserError(f"--fields {word}: a budget picks other epochs for each variant: give epochs=N")
     if name in OF_FOLDS:

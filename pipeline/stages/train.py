@@ -149,15 +149,21 @@ def _refuse_another_beginning(job: Job, environment: dict) -> None:
 def _scores(job: Job, plan) -> list[str]:
     task, metric, groups = job.competition.task, job.competition.metric, job.prepared.groups(plan.held_out)
     lines = []
-    scaled = job.recipe.tta_scales and trainer.averages(job.recipe)
-    averaged = "averaged over flips and scales" if scaled else "averaged over flips"
-    for name, title in (("valid_no_tta", "not averaged"), ("valid", averaged)):
+    for name, title in _answers(job.recipe):
         items = answers.items(job, [plan.number], name)
         tally = scoring.count(metric, task, items, task.plain_thresholds(), groups)
-        lines.append(f"out-of-fold score at threshold .5, {title}: {tally.score():.4f}")
+        lines.append(f"out-of-fold score at threshold .5{title}: {tally.score():.4f}")
     coverage = job.prepared.table["coverage"].to_numpy(float)[plan.held_out]
     warning = tuning.collapsed(task.is_empty(metric, tally.statistics), coverage)
     return [*lines, *([f"warning: {warning}"] if warning else [])]
+
+
+def _answers(recipe) -> list[tuple[str, str]]:
+    """The predictions of a fold that are scored, and what they are: with views averaged also those of one view."""
+    if not trainer.averages(recipe):
+        return [("valid", "")]
+    averaged = ", averaged over flips" + (" and scales" if recipe.tta_scales else "")
+    return [("valid_no_tta", ", not averaged"), ("valid", averaged)]
 
 
 def _save_recipe(job: Job, chosen: list) -> None:

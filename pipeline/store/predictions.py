@@ -104,7 +104,7 @@ class Predictions:
         if self.ids != list(ids):
             other = sorted(set(self.ids) ^ set(ids))
             what = f"is of other images: {shown(other)}" if other else "has the images in another order than by id"
-            raise UserError(f"{self.path} {what}; write it anew, or delete it and run its stage again")
+            raise UserError(f"{self.path} {what}; bring or make it for these images, folds and sizes, or delete it")
         sizes = np.array_equal(self.reader.heights, heights) and np.array_equal(self.reader.widths, widths)
         if not sizes:
             raise UserError(f"{self.path} holds pictures of another size than the images")

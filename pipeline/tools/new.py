@@ -130,7 +130,7 @@ def numbered(count: int, has_void: bool) -> Kind:
 
 
 def coloured(values: list[int], void: int | None) -> Kind:
-    """The masks hold these colours, as `mask_labels.values_of` numbers them."""
+    """The masks hold these colours, as `raw.masks.values_of` numbers them."""
     names = "".join(f'    "class_{k}": {_rgb(value)},\n' for k, value in enumerate(values))
     ignored = f", void={_rgb(void)}" if void is not None else ""
     return Kind(

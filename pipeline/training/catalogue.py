@@ -20,11 +20,20 @@ class Loss:
 
 # those that a task names
 BASIC = ("bce", "ce", "dice", "lovasz")
+# what a loss may take beside logits and target
+GIVEN = ("probabilities", "pixel_weights", "class_weights")
 
 
 def losses() -> dict[str, Loss]:
-    """Of training/losses.py: the functions of (logits, target)."""
+    """Of training/losses.py: the functions of (logits, target). Raises UserError for one that asks for what there is
+    not."""
     found = source.functions("training/losses", "logits", "target")
+    for name, function in found.items():
+        if other := [parameter for parameter in function.parameters[2:] if parameter not in GIVEN]:
+            raise UserError(
+                f"pipeline/training/losses.py: {name} takes '{other[0]}'; beside logits and target there are "
+                f"{', '.join(GIVEN)}"
+            )
     return {name: Loss(function.meaning, _like(name, function)) for name, function in found.items()}
 
 
@@ -62,8 +71,11 @@ def check(recipe: Recipe) -> None:
         if name in known and has_field(name):
             raise UserError(f"--augment {recipe.augment}: '{name}' has an option of its own: {option(name)} {amount}")
         if name not in known:
-            others = ", ".join(other for other in known if not has_field(other)) or "none yet: pipeline/training/"
-            raise UserError(f"--augment {recipe.augment}: '{name}' is no augmentation; known are: {others}")
+            others = ", ".join(other for other in known if not has_field(other)) or "none yet"
+            raise UserError(
+                f"--augment {recipe.augment}: '{name}' is no augmentation; known are: {others} (a function of "
+                "pipeline/training/augmentations.py is one)"
+            )
         if not _is_amount(amount):
             raise UserError(f"--augment {recipe.augment}: write {name}=AMOUNT with a number above 0")
 
@@ -71,7 +83,7 @@ def check(recipe: Recipe) -> None:
 def _check_loss(field: str, text: str) -> None:
     names, known = [name for name, _ in parts(text)], losses()
     unknown = [name for name in names if name not in known]
-    if unknown or (not names and field == "loss"):
+    if unknown or (not names and (field == "loss" or text)):
         name = unknown[0] if unknown else ""
         raise UserError(
             f"{option(field)} '{text}': '{name}' is no loss; known are: {', '.join(known)}, and sums of them, as in "

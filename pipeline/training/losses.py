@@ -16,6 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from pipeline.recipe import parts
+
 
 def like(name: str) -> Callable:
     """Marks a loss that a task can learn by where it can learn by `name`."""
@@ -70,11 +72,14 @@ def composed(name: str, activation: str = "sigmoid", class_weights=None) -> Call
 
     Returns: a function of logits, target and, where pixels differ in weight, those weights.
     """
-    chosen = [globals()[part] for part in name.split("+")]
+    chosen = [globals()[part] for part, _ in parts(name)]
 
     def total(logits, target, pixel_weights=None):
-        given = {"pixel_weights": lambda: pixel_weights, "class_weights": lambda: class_weights}
-        given["probabilities"] = lambda: _probabilities(logits, target, activation)
+        given = {
+            "probabilities": lambda: _probabilities(logits, target, activation),
+            "pixel_weights": lambda: pixel_weights,
+            "class_weights": lambda: class_weights,
+        }
         return sum(loss(logits, target, **{name: given[name]() for name in _wanted(loss)}) for loss in chosen)
 
     return total

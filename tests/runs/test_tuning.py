@@ -73,7 +73,7 @@ def test_the_content_names_units_classes_and_further_scores():
 def test_a_network_that_finds_nothing_is_said_to_have_collapsed():
     coverage = np.array([0, 0, 0, 0.1, 0.2, 0.3])
     said = tuning.collapsed(np.ones(6, bool), coverage)
-    assert "finds nothing in 100.0%" in said and "50.0% are empty" in said
+    assert "nothing is found in 100.0%" in said and "50.0% are empty" in said
     assert tuning.collapsed(np.array([True, True, True, True, False, True]), coverage) is None
     # nothing is there to be found
     assert tuning.collapsed(np.ones(6, bool), np.zeros(6)) is None

@@ -419,6 +419,8 @@ def test_the_command_line_writes_the_file_and_knows_it(tmp_path):
     checkout = _copied_package(tmp_path)
     assert "wrote pipeline/competitions/mine.py" in _run(checkout, "new", "mine")
     assert "mine: Mine" in _run(checkout, "mine", "--help")
+    with (checkout / "pipeline" / "competitions" / "mine.py").open("a") as file:
+        file.write("# edited\n")
     error = _run(checkout, "new", "mine", status=2)
     assert error.startswith("error: ") and len(error.splitlines()) == 1
 
