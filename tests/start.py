@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from pipeline.__main__ import main
 
 ROOT = Path(__file__).parents[1]
+# the pinned packages do not bring PyTorch: `./run.sh test -m torch` where it is installed
+BACKENDS = ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.torch)]
 # seconds of training: two steps of two epochs at the smallest size
 TINY = [
     "--width",

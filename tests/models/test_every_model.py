@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.models import catalogue
-from tests.start import ROOT, TINY, environment, run
+from tests.start import BACKENDS, ROOT, TINY, environment, run
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_every_network_is_in_this_file():
     assert sorted(FOLDS) == sorted(catalogue.networks())
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, tmp_path, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.start import TINY, run, start
+from tests.start import BACKENDS, TINY, run, start
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def _epochs(folder) -> int:
     return len(path.read_text().splitlines()) - 1 if path.exists() else 0
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_smoke_fold_on_every_backend(demo_root, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
@@ -84,7 +84,7 @@ print("equal")
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_warp_equals_scipy_on_every_backend(backend):
     import subprocess
     import sys
