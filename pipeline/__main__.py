@@ -1,30 +1,54 @@
 """The command line: words and options -> stages or a tool, and an exit status. `./run.sh` calls it."""
 
+import contextlib
 import os
+import signal
 import sys
+import threading
 
 from pipeline.errors import UserError, not_installed
 
+# of signals that ask a process to end: what a shell expects of one that did
+ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+class Ended(BaseException):
+    """A signal asked for the end. Attributes: status: the exit status."""
+
+    def __init__(self, status: int):
+        self.status = status
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 done, 2 the user can fix it, 130 interrupted; a traceback is our bug (1)."""
+    """Returns the exit status: 0 done, 2 the user can fix it, 130, 143 or 129 interrupted by a signal, 141 where nobody
+    reads what is printed; a traceback is our bug (1)."""
     try:
-        return run(sys.argv[1:] if arguments is None else arguments)
+        with _signals():
+            status = run(sys.argv[1:] if arguments is None else arguments)
+            # what cannot be printed must not show only after the exit status is decided
+            sys.stdout.flush()
+            return status
     except UserError as error:
-        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 2
+        return _refused(str(error))
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] == "pipeline":
             raise
-        print(f"error: this needs {not_installed(error.name)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, the same command (without --again) goes on", file=sys.stderr)
-        return 130
+        return _refused(f"this needs {not_installed(error.name)}")
+    except (Ended, KeyboardInterrupt) as end:
+        _say("interrupted; what is finished is kept, the same command (without --again) goes on")
+        return getattr(end, "status", ENDING[signal.SIGINT])
     except BrokenPipeError:
-        # `… | head`: nobody reads any more; keep the interpreter from complaining as it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # `… | head`: keep the interpreter from complaining as it flushes
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        # of a file: a bug of ours, or said already; without one: what is printed cannot be written
+        if error.filename is not None or error.errno is None:
+            raise
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _refused(f"cannot print: {error.strerror}")
 
 
 def run(arguments: list[str]) -> int:
@@ -46,5 +70,42 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _signals():
+    """SIGTERM and SIGHUP end the work as Ctrl-C does: what is half-written is taken away."""
+
+    def end(number, _):
+        raise Ended(ENDING[number])
+
+    # one that is ignored stays so: nohup
+    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _refused(message: str) -> int:
+    _say(f"error: {' '.join(message.splitlines())}")
+    return 2
+
+
+def _say(line: str) -> None:
+    """On a line of its own, whatever a bar has left there."""
+    if "tqdm" in sys.modules:
+        for bar in list(sys.modules["tqdm"].tqdm._instances):
+            bar.close()
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 if __name__ == "__main__":
+    # what a terminal cannot show is escaped instead of ending the work
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -45,6 +45,7 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
         "--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out"
     )
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
+    group.add_argument("--wait", action="store_true", help="for another command that is making the same, not refuse")
     group.add_argument("--message", metavar="TEXT", help="for the upload")
     group.add_argument(
         "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
@@ -117,6 +118,7 @@ def job_of(chosen, options: argparse.Namespace):
         folds=tuple(options.fold or ()),
         again=options.again,
         message=options.message or "",
+        wait=options.wait,
         variants=tuple(options.fields or ()),
     )
 

@@ -1,11 +1,13 @@
 """Which stages run, and when: each after what it reads is up to date."""
 
+import contextlib
 import importlib.util
 from dataclasses import replace
 
 from pipeline.command import names
 from pipeline.errors import UserError, not_installed
 from pipeline.runs.job import Job
+from pipeline.store import locks
 
 
 def run(job: Job, named: list[str]) -> None:
@@ -53,8 +55,14 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
 
 
 def _run(job: Job, name: str, named: bool) -> None:
-    job.say(f"{name}:")
-    names.stage(name).run(job, named=named)
+    stage = names.stage(name)
+    with contextlib.ExitStack() as stack:
+        waited = "makes" in vars(stage) and stack.enter_context(locks.making(stage.makes(job), job.wait, job.say))
+        if waited and not named and stage.is_current(replace(job)):
+            job.say(f"{name}: up to date")
+            return
+        job.say(f"{name}:")
+        stage.run(job, named=named)
 
 
 def _reads(job: Job, name: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Job:
         folds: the folds asked for with --fold (numbers or "all"); empty when the recipe decides.
         again: train again, and replace files made by hand.
         message: for the upload.
+        wait: for other processes that make what is to be made, instead of refusing.
         started: when the command began, in seconds of `time.monotonic`.
         variants: for ablate: the words after --fields.
     """
@@ -39,6 +40,7 @@ class Job:
     folds: tuple = ()
     again: bool = False
     message: str = ""
+    wait: bool = False
     started: float = field(default_factory=time.monotonic)
     variants: tuple[str, ...] = ()
 

@@ -1,10 +1,17 @@
 """nothing -> data/<c>/raw: the zip as Kaggle gives it, never unpacked, or what a competition draws itself."""
 
+from pathlib import Path
+
 from pipeline.errors import UserError
 from pipeline.kaggle import site
 from pipeline.runs.job import Job
 
 READS = ()
+
+
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.raw
 
 
 def is_current(job: Job) -> bool:

@@ -7,7 +7,7 @@ where a competition has no test part.
 from pipeline.errors import UserError, shown
 from pipeline.runs import trained
 from pipeline.runs.job import Job
-from pipeline.store import records
+from pipeline.store import locks, records
 from pipeline.training import backend, trainer
 
 READS = ("train",)
@@ -57,7 +57,9 @@ def run(job: Job, named: bool = False) -> None:
         elif state == "current" and not asked:
             job.say(f"{path}: up to date")
         else:
-            _predict(job, fold)
+            with locks.making(job.store.fold(fold) / "test.npy", job.wait, job.say) as waited:
+                if not waited or asked or _state(job, fold) != "current":
+                    _predict(job, fold)
             job.say(f"{path}: {len(job.prepared.test)} images")
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import UserError, shown
 from pipeline.raw import reader
 from pipeline.raw.files import RawFiles, listing_fingerprint
 from pipeline.runs.job import Job
-from pipeline.store import disk, records
+from pipeline.store import disk, locks, records
 from pipeline.store.disk import atomic
 from pipeline.store.flat import FlatWriter, offsets_of
 
@@ -32,9 +32,17 @@ def needs(job: Job) -> tuple[str, ...]:
     return ("numpy", "pandas", "cv2", "tqdm")
 
 
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.prepared
+
+
 def is_current(job: Job) -> bool:
     """Raises UserError where the competition's file reads in another way than it did, and there are no raw files."""
     done, folder = job.store.prepared / "prepared.json", job.raw_folder()
+    if not done.exists():
+        with locks.making(makes(job), job.wait, job.say):
+            disk.restore_folder(job.store.prepared)
     state = _state(job, done, folder)
     if state == "yours":
         job.say(f"{job.store.shown(done)} was not written by us: used as it is")
@@ -88,7 +96,13 @@ def run(job: Job, named: bool = False) -> None:
 
 
 def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
-    """Writes the prepared folder from raw files; returns the content of prepared.json."""
+    """Writes the prepared folder from raw files, and in the end exchanges it whole: a folder that cannot be read leaves
+    what was prepared before. Returns the content of prepared.json."""
+    with disk.whole_folder(folder) as part:
+        return _convert(competition, raw, part, inputs)
+
+
+def _convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
     data = competition.read(raw)
     images = sorted(_grouped(data.images), key=lambda image: (image.part == "test", image.id))
     _refuse_twins(images)
@@ -96,11 +110,8 @@ def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict)
         _refuse_torn(images)
     writer = _Writer(competition, folder)
     writer.write(images)
-    sample = folder / "sample_submission.csv"
-    if data.sample is None:
-        sample.unlink(missing_ok=True)
-    else:
-        with atomic(sample) as part:
+    if data.sample is not None:
+        with atomic(folder / "sample_submission.csv") as part:
             part.write_bytes(data.sample)
     info = writer.info(data.notes)
     # written last: it means that everything beside it is finished
@@ -123,8 +134,6 @@ class _Writer:
 
     def write(self, images: list[RawImage]) -> None:
         has_truth = any(image.part == "test" and image.labels for image in images)
-        # `done` goes first: a half-replaced folder must not look finished
-        (self.folder / "prepared.json").unlink(missing_ok=True)
         with contextlib.ExitStack() as stack:
             decoded = stack.enter_context(contextlib.closing(_decoded(images)))
             first, picture, labels = next(decoded)
@@ -136,8 +145,6 @@ class _Writer:
             self._add(first, picture, labels, pictures, answers, truth)
             for item in decoded:
                 self._add(*item, pictures, answers, truth)
-        if not has_truth:
-            (self.folder / "truth.npy").unlink(missing_ok=True)
         self._write_table()
 
     def _open(self, stack, name: str, dtype) -> FlatWriter:
@@ -195,8 +202,6 @@ class _Writer:
                 [row[0], *(extra.get(name, "") for name in names)] for row, extra in zip(rows, self.extra, strict=True)
             ]
             disk.write_rows(self.folder / "extra.csv", ["id", *names], extra)
-        else:
-            (self.folder / "extra.csv").unlink(missing_ok=True)
 
     def info(self, notes: list[str]) -> dict:
         train = [row for row in self.rows if row[1] == "train"]

@@ -17,6 +17,11 @@ def needs(job: Job) -> tuple[str, ...]:
     return () if job.store.report.exists() else ("jinja2", "matplotlib")
 
 
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.report
+
+
 def is_current(job: Job) -> bool:
     state = records.state(job.store.report, inputs_of(job))
     if state == "yours":

@@ -6,6 +6,7 @@ has groups.
 
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +23,11 @@ SEED = 2015
 
 def needs(job: Job) -> tuple[str, ...]:
     return () if job.folds_file.exists() else ("sklearn",)
+
+
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.folds(job.recipe.folds)
 
 
 def is_current(job: Job) -> bool:

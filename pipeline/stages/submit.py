@@ -4,6 +4,7 @@ The folds are averaged image by image as they are read, decoded, and run-length 
 out-of-fold masks of the trained folds are written.
 """
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ FAR_OFF = 0.15  # a difference in the share of empty masks that deserves a warni
 def reads(job: Job) -> tuple[str, ...]:
     """A submission of one's own is checked against the data alone: nothing need be trained."""
     return ("prepare",) if records.is_yours(job.store.submission) and not job.again else READS
+
+
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.submission
 
 
 def is_current(job: Job) -> bool:
@@ -64,16 +70,16 @@ def run(job: Job, named: bool = False) -> None:
         job.say("there is no test part: these are the out-of-fold masks of the trained folds")
     job.say(f"averaging fold(s) {', '.join(map(str, trained.answering_folds(job)))}")
     form, expected = job.competition.format, trained.expected(job)
-    pictures = _Pictures(_picture_folder(job)) if form.pictures else None
-    with records.recorded(path, inputs_of(job)) as part:
+    folder = _picture_folder(job)
+    with records.recorded(path, inputs_of(job)) as part, contextlib.ExitStack() as stack:
+        # has its name before the csv, which means that all is done
+        pictures = stack.enter_context(disk.whole_folder(folder)) if form.pictures else None
         disk.write_rows(part, form.columns, _rows(job, expected, thresholds, pictures))
         summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
-        if pictures:
-            pictures.finish()
     for line in _described(job, summary, content):
         job.say(line)
-    if pictures:
-        job.say(f"label pictures: {job.store.shown(pictures.folder)}/")
+    if form.pictures:
+        job.say(f"label pictures: {job.store.shown(folder)}/")
     _copy_for_kaggle(job)
 
 
@@ -95,7 +101,7 @@ def _copy_for_kaggle(job: Job) -> None:
         job.say(f"copied to {output}")
 
 
-def _rows(job: Job, expected: submission.Expected, thresholds: list, pictures: "_Pictures | None"):
+def _rows(job: Job, expected: submission.Expected, thresholds: list, pictures: Path | None):
     """The rows of the csv, in the order of `expected`."""
     task, form = job.competition.task, job.competition.format
     if not task.needs_groups:
@@ -109,7 +115,7 @@ def _rows(job: Job, expected: submission.Expected, thresholds: list, pictures: "
         yield from submission.rows_of(name, found[name], form, task.classes)
 
 
-def _texts(job: Job, ids: list[str], thresholds: list, pictures: "_Pictures | None"):
+def _texts(job: Job, ids: list[str], thresholds: list, pictures: Path | None):
     """(id, run lengths) image by image: averaged, decoded, encoded, and read back to make sure."""
     from tqdm import tqdm
 
@@ -122,7 +128,7 @@ def _texts(job: Job, ids: list[str], thresholds: list, pictures: "_Pictures | No
         if not np.array_equal(_read_back(task, texts, labels.shape[:2]), labels):
             raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
         if pictures:
-            pictures.write(name, labels)
+            _write_picture(pictures / f"{name}.png", labels)
         yield name, texts
 
 
@@ -130,23 +136,12 @@ def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:
     return task.labels_of(*rle.parse_many(texts), len(texts), shape)
 
 
-class _Pictures:
-    """The labels as PNGs, in the folder beside the csv that has its name; it gets that name when all are written."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.part = folder, folder.with_name(f"{folder.name}.part")
-        shutil.rmtree(self.part, ignore_errors=True)
-        self.part.mkdir(parents=True)
-
-    def write(self, name: str, labels: np.ndarray) -> None:
-        done, content = cv2.imencode(".png", labels)
-        if not done:
-            raise RuntimeError(f"OpenCV could not encode the labels of {name}")
-        (self.part / f"{name}.png").write_bytes(content.tobytes())
-
-    def finish(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.part.rename(self.folder)
+def _write_picture(path: Path, labels: np.ndarray) -> None:
+    """Labels as a PNG."""
+    done, content = cv2.imencode(".png", labels)
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode the labels of {path.stem}")
+    path.write_bytes(content.tobytes())
 
 
 def _averaged(job: Job, ids: list[str]):

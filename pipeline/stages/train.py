@@ -19,7 +19,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.runs import answers, learnt_before, pseudo, trained, tuning
 from pipeline.runs.job import Job
-from pipeline.store import disk, records
+from pipeline.store import disk, locks, records
 from pipeline.tasks import scoring
 from pipeline.training import backend, budget, trainer
 from pipeline.training.plan import FoldPlan, steps_of
@@ -47,7 +47,11 @@ def run(job: Job, named: bool = False) -> None:
     _save_recipe(job, chosen)
     job = job.settled()
     for fold in chosen:
-        _train(job, fold)
+        with locks.making(job.store.fold(fold), job.wait, job.say) as waited:
+            if waited and not job.again and fold in trained.folds(job):
+                job.say(f"fold {fold} was trained meanwhile")
+            else:
+                _train(job, fold)
 
 
 def check(job: Job) -> None:

@@ -3,6 +3,8 @@
 An exact search on the out-of-fold predictions of the trained folds, for the competition's metric.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from pipeline.runs import answers, trained, tuning
@@ -12,6 +14,11 @@ from pipeline.tasks import scoring
 from pipeline.tasks.scoring import Tally
 
 READS = ("train",)
+
+
+def makes(job: Job) -> Path:
+    """What one process at a time makes."""
+    return job.store.thresholds
 
 
 def is_current(job: Job) -> bool:

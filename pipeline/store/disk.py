@@ -1,15 +1,20 @@
 """How a file of ours is written and read: whole or not at all.
 
-A finished file is the only state. It is written under a temporary name that keeps its suffix (`x.part.npy`), flushed
-to the disk and renamed.
+A finished file is the only state. It is written under a temporary name of the process's own that keeps its suffix,
+flushed to the disk and renamed.
 """
 
 import contextlib
 import csv
+import ctypes
 import errno
 import hashlib
+import io
 import json
 import os
+import re
+import secrets
+import shutil
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -17,14 +22,14 @@ from pipeline.errors import UserError
 
 @contextlib.contextmanager
 def atomic(path: Path):
-    """Yields a temporary path beside `path` with its suffix; renamed to `path` when the block ends well.
+    """Yields a temporary path beside `path`, of this process alone, with its suffix; it gets its name when the block
+    ends well.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    dots = path.name.split(".", 1)
-    part = path.with_name(".part.".join(dots) if len(dots) > 1 else path.name + ".part")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -36,12 +41,96 @@ def atomic(path: Path):
             raise UserError(f"cannot write {path}: {error.strerror}; make room or use --root DIR") from error
         raise
     finally:
-        with contextlib.suppress(NotADirectoryError):
+        # what cannot be removed must not hide why
+        with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(folder: Path):
+    """Yields a temporary folder beside `folder`, which takes its place as a whole when the block ends well; until then,
+    and where it does not, the old one is as it was."""
+    part = part_of(folder)
+    try:
+        with _as_user_error(folder):
+            part.mkdir(parents=True)
+        yield part
+        with _as_user_error(folder):
+            _exchange(part, folder)
+    finally:
+        # what was made, or what stood there before
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def restore_folder(folder: Path) -> None:
+    """Brings back the old folder where a process was killed between taking it away and putting the new one there."""
+    before = _before(folder)
+    if before.exists() and not folder.exists():
+        before.rename(folder)
+
+
+def _before(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.before")
+
+
+def _exchange(part: Path, folder: Path) -> None:
+    """Gives `part` the name `folder`, and what stood there the name `part`."""
+    if not folder.exists():
+        part.rename(folder)
+    elif not _exchanged_at_once(part, folder):
+        before = _before(folder)
+        folder.rename(before)
+        part.rename(folder)
+        before.rename(part)
+
+
+def _exchanged_at_once(one: Path, other: Path) -> bool:
+    """Whether the system could exchange two names in one step (Linux's renameat2, on most of its file systems)."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return exchange is not None and exchange(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
+
+
+@contextlib.contextmanager
+def _as_user_error(path: Path):
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; make room or use --root DIR") from error
+
+
+def part_of(path: Path) -> Path:
+    """A name beside `path` that no other process takes, with its suffix: `x.part-4711-0a1b2c.npy`."""
+    name, dot, suffix = path.name.partition(".")
+    return path.with_name(f"{name}.part-{os.getpid()}-{secrets.token_hex(3)}{dot}{suffix}")
+
+
+def is_part(name: str) -> bool:
+    """Whether a file's name is such a temporary one."""
+    return bool(_PART.search(name))
+
+
+def remove_parts(folder: Path, process: int, name: str = "*") -> None:
+    """Removes what a process that is gone has left half-written in a folder, of all files or of one."""
+    for path in folder.glob(f"{name.partition('.')[0]}.part-{process}-*"):
+        if is_part(path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+_PART = re.compile(r"\.part-[0-9]+-[0-9a-f]{6}(\.|$)")
 # what a user can mend; anything else is a bug of ours
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EEXIST)
+_DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,7 +144,7 @@ def write_json(path: Path, content) -> None:
 
 def write_json_once(path: Path, content) -> None:
     """Of several processes that write this file the first one decides what is in it; none ever sees half of it."""
-    own = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")
+    own = part_of(path)
     write_json(own, content)
     try:
         os.link(own, path)
@@ -69,12 +158,54 @@ def write_json_once(path: Path, content) -> None:
         own.unlink(missing_ok=True)
 
 
-def read_json(path: Path):
-    """The content of a json file. Raises UserError when it is not json."""
+def read_bytes(path: Path) -> bytes:
+    """The one door through which files of ours are read, and those in their place. Raises UserError where it fails."""
+    path = Path(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file; move it away")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_text(path: Path) -> str:
+    """The same as UTF-8, with or without its mark. Raises UserError when it is something else."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}); mend or delete it"
+        ) from error
+
+
+def read_json(path: Path, kind: type = dict):
+    """The content of a json file. Raises UserError when it is not json, or of another form."""
+    try:
+        content = json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise UserError(f"{path} is not valid json ({error}); mend or delete it") from error
+    if not isinstance(content, kind):
+        form = "a list […]" if kind is list else "an object {…}"
+        raise UserError(f"{path} is not {form}; mend or delete it")
+    return content
+
+
+def read_rows(path: Path, *wanted: str) -> list[dict[str, str]]:
+    """The rows of a csv file by the names of its columns. Raises UserError when it is none, lacks one of the wanted
+    columns, or a row has more or fewer fields than there are names."""
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+    except csv.Error as error:
+        raise UserError(f"{path} is not a csv ({error}); mend or delete it") from error
+    header = rows[0] if rows else []
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise UserError(f"{path} has no column '{missing[0]}'; mend or delete it")
+    for number, row in enumerate(rows[1:], 2):
+        if row and len(row) != len(header):
+            raise UserError(f"{path}, row {number}: {len(row)} fields under {len(header)} names; mend or delete it")
+    return [dict(zip(header, row, strict=True)) for row in rows[1:] if row]
 
 
 def write_rows(path: Path, header: list[str], rows) -> None:
@@ -86,9 +217,12 @@ def write_rows(path: Path, header: list[str], rows) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits. Raises UserError where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
 
 
 def text_hash(*texts) -> str:

@@ -82,7 +82,7 @@ def test_thresholds_by_hand_need_no_more_than_themselves_and_are_scored(job, cap
         ({"thresholds": [{"upper": 0.5}]}, "known are top, min_area, bottom"),
         ({"threshold": 0.5}, "has no list 'thresholds'"),
         ({"classes": ["pepper"], "thresholds": [{}]}, "for the classes ['pepper']"),
-        ([], "has no list 'thresholds'"),
+        ([], "is not an object {…}"),
     ],
 )
 def test_what_is_wrong_with_them_is_said_by_every_stage_and_sends_nobody_in_a_circle(job, content, says):

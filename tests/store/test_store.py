@@ -37,22 +37,105 @@ def test_a_file_gets_its_name_when_the_block_ends_well(tmp_path):
     assert names(path.parent) == ["a.txt"]
 
 
+@pytest.mark.parametrize("name", ["x.npy", "model.weights.h5", "tgs-quick-shift-0.5.csv", "ledger"])
+def test_the_temporary_name_is_beside_it_of_ones_own_and_keeps_the_suffix(tmp_path, name):
+    path = tmp_path / name
+    with disk.atomic(path) as part, disk.atomic(path) as other:
+        assert part.parent == tmp_path and part != other
+        assert part.suffix == path.suffix or not path.suffix
+        assert disk.is_part(part.name) and not disk.is_part(name) and not disk.is_part(f"mine.part.{name}")
+        part.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one" and [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_is_exchanged_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    folder = tmp_path / "prepared"
+    for at_once in (True, False):
+        if not at_once:
+            monkeypatch.setattr(disk, "_exchanged_at_once", lambda *_: False)
+        for text in ("first", "second"):
+            with disk.whole_folder(folder) as part:
+                (part / "a").write_text(text)
+            assert (folder / "a").read_text() == text and list(tmp_path.iterdir()) == [folder]
+        with pytest.raises(RuntimeError), disk.whole_folder(folder) as part:
+            (part / "a").write_text("third")
+            raise RuntimeError
+        assert (folder / "a").read_text() == "second" and list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_that_a_killed_process_took_away_comes_back(tmp_path):
+    (tmp_path / "prepared.before").mkdir()
+    disk.restore_folder(tmp_path / "prepared")
+    assert [path.name for path in tmp_path.iterdir()] == ["prepared"]
+    disk.restore_folder(tmp_path / "prepared")
+
+
+def test_what_cannot_be_removed_does_not_hide_why(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(type(tmp_path), "unlink", refuse)
+    monkeypatch.setattr(type(tmp_path), "replace", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*a\.txt: Read-only"):
+        disk.write_text(tmp_path / "a.txt", "")
+
+
+def _folder(path):
+    path.mkdir()
+
+
+def _fifo(path):
+    os.mkfifo(path)
+
+
+def _denied(path):
+    path.write_text("{}")
+
+
 @pytest.mark.parametrize(
-    ("name", "part_name"),
+    ("make", "says"),
+    [(_folder, "is no file"), (_fifo, "is no file"), (lambda path: None, "No such file"), (_denied, "")],
+)
+@pytest.mark.parametrize("read", [disk.read_bytes, disk.read_text, disk.read_json, disk.read_rows])
+def test_what_stands_in_a_files_place_is_a_line(tmp_path, monkeypatch, make, says, read):
+    path = tmp_path / "a.json"
+    make(path)
+    if make is _denied:
+        # root may read everything
+        monkeypatch.setattr(type(path), "read_bytes", lambda _: _raise(errno.EACCES))
+    with pytest.raises(UserError, match=says) as found:
+        read(path)
+    assert len(str(found.value).splitlines()) == 1
+
+
+def _raise(number):
+    raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
     [
-        ("x.npy", "x.part.npy"),
-        ("model.weights.h5", "model.part.weights.h5"),
-        ("tgs-quick-shift-0.5.csv", None),
-        ("ledger", "ledger.part"),
+        ("", "no column 'a'"),
+        ("b\n1\n", "no column 'a'"),
+        ("a,b\n1\n", "row 2: 1 fields under 2 names"),
+        ("a,b\n1,2,3\n", "row 2: 3 fields under 2 names"),
+        ('a\n"1', "is not a csv"),
+        ("a\n" + "1" * 200_000 + "\n", "is not a csv"),
     ],
 )
-def test_the_temporary_name_is_beside_it_and_keeps_the_suffix(tmp_path, name, part_name):
-    with disk.atomic(tmp_path / name) as part:
-        assert part.parent == tmp_path
-        assert part.suffix == (tmp_path / name).suffix or part_name == "ledger.part"
-        assert ".part" in part.name
-        assert part_name is None or part.name == part_name
-        part.write_text("")
+def test_rows_of_another_form_are_refused(tmp_path, text, says):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=says):
+        disk.read_rows(path, "a")
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\r\n1,2\r\n", "\ufeffa,b\n\n1,2\n\n"])
+def test_rows_have_the_names_of_their_columns(tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    assert disk.read_rows(path, "b") == [{"a": "1", "b": "2"}]
 
 
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt, SystemExit])
@@ -102,7 +185,7 @@ def test_json_comes_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("rubbish", [b"", b"{", b"{'a': 1}", b"a: 1", b"\xff\xfe\x00", b'{"a": 1}}', b"\x00" * 64])
 def test_rubbish_is_no_json(tmp_path, rubbish):
     (tmp_path / "a.json").write_bytes(rubbish)
-    with pytest.raises(UserError, match=r"a\.json is not valid json") as found:
+    with pytest.raises(UserError, match=r"a\.json is not (valid json|text in UTF-8)") as found:
         disk.read_json(tmp_path / "a.json")
     assert len(str(found.value).splitlines()) == 1
 
