@@ -251,7 +251,10 @@ def seconds(duration: str) -> float:
 
 
 def resolve(named: dict, overrides: dict) -> Recipe:
-    """The defaults, changed by a named recipe, changed by the command line."""
+    """The defaults, changed by a named recipe, changed by the command line. Raises UserError for an unknown field."""
+    unknown = sorted({*named, *overrides} - {field.name for field in fields(Recipe)})
+    if unknown:
+        raise UserError(f"'{unknown[0]}' is no recipe field; ./run.sh --help fields lists them")
     return replace(Recipe(), **{**named, **overrides})
 
 
