@@ -101,7 +101,8 @@ class Recipe:
                 raise UserError(f"{option(name)} is '{getattr(self, name)}'; known are: {names}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
+            # also what is no number at all
+            if not low <= value <= high:
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.budget and not _DURATION.fullmatch(self.budget):
             raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
