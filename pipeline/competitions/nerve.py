@@ -10,15 +10,13 @@ all frames lie one way: of Kaggle's 2323 nerves 81 % lean to the right at the to
 of the middle on average. The recipe fields `flip` and `tta` switch it off. Never up-down: depth and shadows point down.
 """
 
-import csv
-import io
-
 import numpy as np
 
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
@@ -26,7 +24,8 @@ from pipeline.tasks.binary import Binary
 
 FORMAT = Format(id_column="img", rle_column="pixels")
 WRITTEN = "train_masks.csv"
-SAMPLE = "sample_submission.csv"
+# earlier code of this file that read the same (see raw/reader.py)
+READ_ALIKE = ("5b3e1b3f3b26f635",)
 
 
 def read(raw: RawFiles) -> RawData:
@@ -38,9 +37,10 @@ def read(raw: RawFiles) -> RawData:
     images = raw.by_stem(r"(?:^|/)(\d+_\d+)\.tif$")
     masks = raw.by_stem(r"(?:^|/)(\d+_\d+)_mask\.tif$")
     tests = raw.by_stem(r"(?:^|/)(\d+)\.tif$")
-    written = {f"{row['subject']}_{row['img']}": row["pixels"] for row in _rows(raw, WRITTEN, "subject")}
+    written = _written(raw)
+    sample = tables.sample(raw, FORMAT)
     train_ids = list(written) or sorted(images)
-    test_ids = [row["img"] for row in _rows(raw, SAMPLE)] or sorted(tests, key=int)
+    test_ids = sample.ids or sorted(tests, key=int)
     if not images:
         raise UserError(f"{raw.folder} holds no train/<subject>_<img>.tif; is it the ultrasound nerve data?")
     _refuse_missing(raw, "train/{}.tif", train_ids, images)
@@ -58,20 +58,14 @@ def read(raw: RawFiles) -> RawData:
         for name in train_ids
     ]
     found += [RawImage(name, "test", lambda path=tests[name]: raw.picture(path)[..., :1]) for name in test_ids]
-    sample = raw.one(SAMPLE)
-    return RawData(found, sample=raw.read(sample) if sample else None)
+    return RawData(found, sample=sample.content)
 
 
-def _rows(raw: RawFiles, file_name: str, *more: str) -> list[dict[str, str]]:
-    """The rows of a csv with the columns of the submission and `more`; none when there is no such file."""
-    name = raw.one(file_name)
-    if name is None:
-        return []
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
-    wanted = [*more, *FORMAT.columns]
-    if not set(wanted) <= set(rows.fieldnames or []):
-        raise UserError(f"{raw.folder / name} has no columns {','.join(wanted)}; is it the ultrasound nerve data?")
-    return list(rows)
+def _written(raw: RawFiles) -> dict[str, str]:
+    """<subject>_<img> -> run lengths of `train_masks.csv`; empty when there is none."""
+    name = raw.one(WRITTEN)
+    rows = tables.rows(raw, name, "subject", *FORMAT.columns, key=("subject", "img")) if name else []
+    return {f"{row['subject']}_{row['img']}": row["pixels"] for row in rows}
 
 
 def _refuse_missing(raw: RawFiles, pattern: str, ids: list[str], names: dict[str, str]) -> None:

@@ -4,21 +4,21 @@ Traps in its files: masks are 16-bit {0, 65535} when not empty and 8-bit when em
 grey, stored as three equal channels; the sample submission fills every row with "1 1".
 """
 
-import csv
-import io
-
 import numpy as np
 
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
 
 FORMAT = Format(id_column="id", rle_column="rle_mask")
+# earlier code of this file that read the same (see raw/reader.py)
+READ_ALIKE = ("e63409dcf836501c",)
 
 
 def read(raw: RawFiles) -> RawData:
@@ -30,13 +30,13 @@ def read(raw: RawFiles) -> RawData:
     images = raw.by_stem(r"(?:^|/)images/([^/]+)\.png$")
     masks = raw.by_stem(r"(?:^|/)masks/([^/]+)\.png$")
     truth = raw.by_stem(r"(?:^|/)test_masks/([^/]+)\.png$")
-    written = _column(raw, "train.csv")
+    written = _written(raw)
     depths = _depths(raw)
-    sample_name = raw.one("sample_submission.csv")
+    sample = tables.sample(raw, FORMAT)
     if not images or not (written or masks):
         raise UserError(f"{raw.folder} holds no images/*.png with train.csv or masks/*.png; is it the TGS data?")
     train_ids = list(written) if written else sorted(masks)
-    test_ids = list(_column(raw, "sample_submission.csv")) or sorted(set(images) - set(train_ids))
+    test_ids = sample.ids or sorted(set(images) - set(train_ids))
     _refuse_missing(raw, "images", [*train_ids, *test_ids], images)
     _refuse_missing(raw, "masks", train_ids, masks)
     found = [
@@ -60,30 +60,24 @@ def read(raw: RawFiles) -> RawData:
         )
         for name in test_ids
     ]
-    return RawData(found, sample=raw.read(sample_name) if sample_name else None)
+    return RawData(found, sample=sample.content)
 
 
-def _column(raw: RawFiles, file_name: str) -> dict[str, str]:
-    """id -> rle_mask of a csv among the raw files; empty when there is none."""
-    name = raw.one(file_name)
-    if name is None:
-        return {}
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
-    if not set(FORMAT.columns) <= set(rows.fieldnames or []):
-        raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; is it the TGS data?")
+def _written(raw: RawFiles) -> dict[str, str]:
+    """id -> rle_mask of train.csv; empty when there is none."""
+    name = raw.one("train.csv")
+    rows = tables.rows(raw, name, *FORMAT.columns, key=("id",)) if name else []
     return {row["id"]: row["rle_mask"] for row in rows}
 
 
 def _depths(raw: RawFiles) -> dict[str, dict[str, float]]:
     """id -> {"depth": feet below the surface} of depths.csv; empty when there is none."""
     name = raw.one("depths.csv")
-    if name is None:
-        return {}
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    rows = tables.rows(raw, name, "id", "z", key=("id",)) if name else []
     try:
         return {row["id"]: {"depth": float(row["z"])} for row in rows}
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{raw.folder / name} has no columns id,z with numbers; is it the TGS data?") from error
+    except ValueError as error:
+        raise UserError(f"{raw.where(name)}: a depth is no number ({error}); is it the TGS data?") from error
 
 
 def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, str]) -> None:

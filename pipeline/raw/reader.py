@@ -23,6 +23,14 @@ def own_code(competition: Competition) -> str:
     return text_hash(repr(competition.task), *(ast.unparse(used[name]) for name in sorted(used)))
 
 
+def earlier_code(competition: Competition) -> tuple[str, ...]:
+    """What `own_code` was of earlier files of this competition that read the same: what they prepared is still true.
+
+    The file says it, as READ_ALIKE; whoever changes what `read` finds takes it away.
+    """
+    return tuple(vars(inspect.getmodule(_function(competition))).get("READ_ALIKE", ()))
+
+
 def shared_code(competition: Competition) -> str:
     """Of the files of ours that `read` takes something from."""
     values = vars(inspect.getmodule(_function(competition)))
