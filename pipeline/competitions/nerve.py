@@ -58,13 +58,12 @@ def read(raw: RawFiles) -> RawData:
         for name in train_ids
     ]
     found += [RawImage(name, "test", lambda path=tests[name]: raw.picture(path)[..., :1]) for name in test_ids]
-    return RawData(found, sample=sample.content)
+    return RawData(found, sample=sample.content, notes=_left_out(masks, train_ids))
 
 
 def _written(raw: RawFiles) -> dict[str, str]:
     """<subject>_<img> -> run lengths of `train_masks.csv`; empty when there is none."""
-    name = raw.one(WRITTEN)
-    rows = tables.rows(raw, name, "subject", *FORMAT.columns, key=("subject", "img")) if name else []
+    rows = tables.rows(raw, WRITTEN, "subject", *FORMAT.columns, key=("subject", "img"))
     return {f"{row['subject']}_{row['img']}": row["pixels"] for row in rows}
 
 
@@ -75,6 +74,14 @@ def _refuse_missing(raw: RawFiles, pattern: str, ids: list[str], names: dict[str
             f"{raw.folder}: {len(missing)} of {len(ids)} files are not there: {shown(missing)}; download or unpack the "
             "competition's files again"
         )
+
+
+def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
+    """A note where there are masks that the table does not name: is it cut off?"""
+    more = sorted(set(masks) - set(train_ids))
+    return (
+        [f"{len(more)} mask(s) are of frames that {WRITTEN} does not name, and left out: {shown(more)}"] if more else []
+    )
 
 
 def _mask(raw: RawFiles, path: str) -> np.ndarray:

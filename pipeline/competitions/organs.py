@@ -104,8 +104,7 @@ def read(raw: RawFiles) -> RawData:
 
 def _rows(raw: RawFiles, file_name: str) -> dict[tuple[str, str], str]:
     """(id, class) -> run lengths; empty when there is no such file."""
-    name = raw.one(file_name)
-    rows = tables.rows(raw, name, *FORMAT.columns, key=("id", "class")) if name else []
+    rows = tables.rows(raw, file_name, *FORMAT.columns, key=("id", "class"))
     return {(row["id"], row["class"]): row["rle"] for row in rows}
 
 

@@ -60,24 +60,23 @@ def read(raw: RawFiles) -> RawData:
         )
         for name in test_ids
     ]
-    return RawData(found, sample=sample.content)
+    return RawData(found, sample=sample.content, notes=_left_out(masks, train_ids))
 
 
 def _written(raw: RawFiles) -> dict[str, str]:
     """id -> rle_mask of train.csv; empty when there is none."""
-    name = raw.one("train.csv")
-    rows = tables.rows(raw, name, *FORMAT.columns, key=("id",)) if name else []
-    return {row["id"]: row["rle_mask"] for row in rows}
+    return {row["id"]: row["rle_mask"] for row in tables.rows(raw, "train.csv", *FORMAT.columns, key=("id",))}
 
 
 def _depths(raw: RawFiles) -> dict[str, dict[str, float]]:
     """id -> {"depth": feet below the surface} of depths.csv; empty when there is none."""
-    name = raw.one("depths.csv")
-    rows = tables.rows(raw, name, "id", "z", key=("id",)) if name else []
+    rows = tables.rows(raw, "depths.csv", "id", "z", key=("id",))
     try:
         return {row["id"]: {"depth": float(row["z"])} for row in rows}
     except ValueError as error:
-        raise UserError(f"{raw.where(name)}: a depth is no number ({error}); is it the TGS data?") from error
+        raise UserError(
+            f"{raw.where(raw.one('depths.csv'))}: a depth is no number ({error}); is it the TGS data?"
+        ) from error
 
 
 def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, str]) -> None:
@@ -87,6 +86,14 @@ def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, s
             f"{raw.folder}: {len(missing)} of {len(ids)} images have no file in {kind}/: {shown(missing)}; "
             "download or unpack the competition's files again"
         )
+
+
+def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
+    """A note where there are masks that train.csv does not name: is it cut off?"""
+    more = sorted(set(masks) - set(train_ids))
+    return (
+        [f"{len(more)} mask(s) are of images that train.csv does not name, and left out: {shown(more)}"] if more else []
+    )
 
 
 def _grey(raw: RawFiles, path: str) -> np.ndarray:

@@ -18,14 +18,13 @@ LINES = re.compile(
     r"libpng (?:error|warning): [^\n]*\n"
     r"|(?:Corrupt JPEG data|Premature end of JPEG file|Invalid SOS parameters|Inconsistent progression"
     r"|Caution: quantization|Warning: unknown JFIF|Invalid Adobe color)[^\n]*\n"
-    r"|\[ ?(?:FATAL|ERROR|WARN|INFO|DEBUG):[^\n]*\n\n?"
+    r"|\[ ?(?:FATAL|ERROR|WARN|INFO|DEBUG):[^\n]*\n(?:>[^\n]*\n|\n)*"
 )
 HALF = re.compile(r"(?:libpng |Corrupt JPEG|Premature end|\[ ?(?:FATAL|ERROR|WARN))[^\n]*\Z")
 # of these the ones that mean damage
 DAMAGE = re.compile(r"libpng error|Corrupt JPEG data|Premature end of JPEG|^\[ ?(?:FATAL|ERROR):")
 # left by some cameras behind the picture: nothing of it is lost
 HARMLESS = re.compile(r"Corrupt JPEG data: [1-4] extraneous bytes before marker 0xd9")
-
 # what of them is about the decoder's own code
 CODE = re.compile(
     r"^\[ ?\w+:[^\]]*\] global \S+ \w+ |imdecode\w*\('[^']*'\): "

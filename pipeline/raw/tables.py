@@ -14,8 +14,8 @@ from pipeline.raw.files import RawFiles
 from pipeline.store.submission import Format
 
 
-def rows(raw: RawFiles, name: str, *columns: str, key: tuple[str, ...] = ()) -> list[dict[str, str]]:
-    """The rows of the table called `name` among the raw files, by the names of its columns.
+def rows(raw: RawFiles, file_name: str, *columns: str, key: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """The rows of the table of that name, wherever it lies, by the names of its columns; none where there is none.
 
     With or without a byte order mark, with any line ends, with fields of any length; blank lines are left out.
 
@@ -25,7 +25,10 @@ def rows(raw: RawFiles, name: str, *columns: str, key: tuple[str, ...] = ()) -> 
     Raises:
         UserError: it is no csv in UTF-8, has no rows, or lacks a column; a row with more or fewer fields than names.
     """
-    where = str(raw.folder / name)
+    name = raw.one(file_name)
+    if name is None:
+        return []
+    where = raw.where(name)
     found = parse(raw.read(name), where, *columns)
     for column in key:
         _refuse_unnamed(found, column, where)
@@ -48,7 +51,7 @@ def sample(raw: RawFiles, form: Format, file_name: str = "sample_submission.csv"
     if name is None:
         return Sample([], None)
     content = raw.read(name)
-    found = checked_sample(content, form, str(raw.folder / name))
+    found = checked_sample(content, form, raw.where(name))
     return Sample(list(dict.fromkeys(row[form.id_column] for row in found)), content)
 
 

@@ -11,10 +11,10 @@ LONG = " ".join(f"{start} 2" for start in range(1, 200_001, 4))
 FORM = Format("id", "rle")
 
 
-def read(folder, content: bytes, *columns, **options):
+def read(folder, content: bytes, *columns, name="t.csv", **options):
     (folder / "t.csv").write_bytes(content)
     with RawFiles(folder) as raw:
-        return tables.rows(raw, "t.csv", *(columns or ("id", "rle")), **options)
+        return tables.rows(raw, name, *(columns or ("id", "rle")), **options)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def test_what_spreadsheets_write_is_read(tmp_path, content):
 
 def test_run_lengths_of_a_large_mask_are_read(tmp_path):
     assert len(LONG) > 131072
+    assert read(tmp_path, b"", "id", key=("id",), name="another.csv") == []
     assert read(tmp_path, f"id,rle\na,{LONG}\n".encode()) == [{"id": "a", "rle": LONG}]
     assert read(tmp_path, "id,rle,,\né,1 1,,\n".encode(), key=("id",))[0]["id"] == "é"
 
