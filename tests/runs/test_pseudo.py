@@ -297,7 +297,7 @@ def test_half_a_training_does_not_go_on_with_other_predictions(tmp_path):
 
     network = SimpleNamespace(variables=[])
     path, inputs = tmp_path / "checkpoint.npz", {"prepared": "p", "recipe": {"pseudo": "first"}, "pseudo": "then"}
-    checkpoint.save(path, learner(), 3, inputs)
+    checkpoint.save(path, checkpoint.arrays_of(learner()), 3, inputs)
     assert checkpoint.load(path, learner(), inputs) == 3
     # what has its default now need not have been there then
     assert checkpoint.load(path, learner(), {**inputs, "recipe": {"pseudo": "first", "tta": True}}) == 3
