@@ -7,9 +7,9 @@ What is damaged, or not finite, is never taken.
 import shutil
 
 from pipeline import recipe as recipes
-from pipeline.store import disk, records
 from pipeline.errors import UserError
 from pipeline.runs.job import Job
+from pipeline.store import disk, records
 from pipeline.store.paths import Store
 from pipeline.training import backend, history, weights
 

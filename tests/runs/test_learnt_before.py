@@ -8,10 +8,10 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
-from pipeline.runs import learnt_before
-from pipeline.store import disk, records
 from pipeline import recipe as recipes
+from pipeline.runs import learnt_before
 from pipeline.stages import train
+from pipeline.store import disk, records
 from pipeline.store.paths import Store
 from pipeline.training import backend, history
 
