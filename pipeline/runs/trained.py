@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import recipe as recipes
-from pipeline.store import disk, records, submission
 from pipeline.competition import Competition
 from pipeline.errors import UserError, shown
 from pipeline.runs.job import Job
+from pipeline.store import disk, records, submission
 
 DONE = "valid.npy"
 SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
@@ -76,8 +76,8 @@ def check(job: Job, leaving_out=()) -> None:
     mend += [f"delete {shown(gone)} (there are only the folds 0 to {count - 1})"] if gone else []
     more = f" and {len(stale) - 1} more fold(s)" if len(stale) > 1 else ""
     raise UserError(
-        f"{job.store.shown(path)}{more} was made from {' and '.join(other)} than now; {' and '.join(mend)}, start another "
-        f"run (--run NAME), or restore the data and {job.store.shown(job.folds_file)} as they were"
+        f"{job.store.shown(path)}{more} was made from {' and '.join(other)} than now; {' and '.join(mend)}, start "
+        f"another run (--run NAME), or restore the data and {job.store.shown(job.folds_file)} as they were"
     )
 
 
@@ -91,13 +91,15 @@ def _stale(job: Job, fold) -> tuple[Path, list[str]] | None:
 
 
 def minutes(histories: list[Path]) -> float | None:
-    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing."""
+    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing.
+
+    Raises UserError where one holds no seconds."""
     if not all(path.exists() for path in histories):
         return None
-    seconds = 0.0
-    for path in histories:
-        seconds += sum(float(row["seconds"]) for row in disk.read_rows(path, "seconds"))
-    return seconds / 60
+    try:
+        return sum(float(row["seconds"]) for path in histories for row in disk.read_rows(path, "seconds")) / 60
+    except ValueError as error:
+        raise UserError(f"history.csv: its seconds are no numbers ({error}); mend or delete it") from error
 
 
 def require(job: Job) -> None:
