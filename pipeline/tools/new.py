@@ -257,9 +257,7 @@ def described(found: Survey) -> list[str]:
     lines.append(f"{kind_of(found).said} ({found.looked_at} looked at)")
     if found.bare:
         bare = sorted(name for name in found.found.train if name not in found.found.masks[0])
-        lines.append(
-            f"{found.bare} image(s) have no mask: taken as to be answered (unmasked= in the file): {shown(bare)}"
-        )
+        lines.append(f"{found.bare} image(s) without a mask are taken as to be answered (unmasked=): {shown(bare)}")
     if found.found.prefix:
         lines.append(found.found.renamed(found.test))
     if found.hint:
