@@ -72,7 +72,7 @@ def competitions() -> str:
     """Every competition, its recipes and the columns of its csv."""
     found = [names.competition(name) for name in names.competitions()]
     rows = [(f"`{one.name}`", _linked(one), one.metric.name, _csv(one.format)) for one in found]
-    costs = [(f"`{one.name}`", f"`{recipe}`", one.costs[recipe]) for one in found for recipe in one.recipes]
+    costs = [(f"`{one.name}`", f"`{recipe}`", one.costs.get(recipe, "")) for one in found for recipe in one.recipes]
     return _page(
         "The competitions",
         "Each is one file in [competitions/](../../pipeline/competitions).",

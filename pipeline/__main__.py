@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 
-from pipeline.errors import UserError, not_installed
+from pipeline.errors import UserError, not_installed, one_line
 
 # of signals that ask a process to end: what a shell expects of one that did
 ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -91,7 +91,7 @@ def _signals():
 
 
 def _refused(message: str) -> int:
-    _say(f"error: {' '.join(message.splitlines())}")
+    _say(f"error: {one_line(message)}")
     return 2
 
 

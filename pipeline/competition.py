@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shown
+from pipeline.imaging.flips import SYMMETRIES
 from pipeline.imaging.metrics import CountMetric
 from pipeline.imaging.objects import ObjectMetric
+from pipeline.recipe import resolve
 from pipeline.store.submission import Format
 from pipeline.tasks.task import Task
 
@@ -102,6 +104,19 @@ class Competition:
             raise UserError(f"{self.name}: with {len(task.classes)} classes its format needs a class_column")
         if form.pictures and task.layers > 1:
             raise UserError(f"{self.name}: layers that overlap cannot be one label picture; pictures=False")
+        if self.symmetry not in SYMMETRIES:
+            raise UserError(f"{self.name}: symmetry is '{self.symmetry}'; known are: {', '.join(SYMMETRIES)}")
+        self._check_recipes()
+
+    def _check_recipes(self) -> None:
+        """Raises UserError for a field or a value that no recipe can have, or a cost of no recipe."""
+        for name, fields in self.recipes.items():
+            try:
+                resolve(fields, {})
+            except UserError as error:
+                raise UserError(f"{self.name}, recipe '{name}': {error}") from error
+        if odd := sorted(self.costs.keys() - self.recipes.keys()):
+            raise UserError(f"{self.name}: costs of what is no recipe: {shown(odd)}")
 
 
 def coverage_class(coverage: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The one exception that means: the user can fix this."""
 
+import re
 import sys
 
 
@@ -12,6 +13,17 @@ def shown(names, limit=5) -> str:
     names = [_visible(str(name)) for name in names]
     more = f" (and {len(names) - limit} more)" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+LONGEST = 300  # letters of a word, before its middle is left out
+
+
+def one_line(text: str) -> str:
+    """A message as one line that a terminal can show: what it quotes keeps its spaces; what would not be seen, or write
+    over others, is escaped; what is very long is shortened."""
+    line = " ".join(text.splitlines())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+    return re.sub(rf"\S{{{LONGEST},}}", lambda word: f"{word[0][: LONGEST // 2]}…{word[0][-LONGEST // 4 :]}", line)
 
 
 def _visible(name: str) -> str:

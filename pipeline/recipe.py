@@ -101,7 +101,8 @@ class Recipe:
                 raise UserError(f"{option(name)} is '{getattr(self, name)}'; known are: {names}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
+            # also what is no number at all
+            if not low <= value <= high:
                 raise UserError(f"{option(name)} is {value}; it must be from {low} to {high}")
         if self.budget and not _DURATION.fullmatch(self.budget):
             raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
@@ -251,7 +252,10 @@ def seconds(duration: str) -> float:
 
 
 def resolve(named: dict, overrides: dict) -> Recipe:
-    """The defaults, changed by a named recipe, changed by the command line."""
+    """The defaults, changed by a named recipe, changed by the command line. Raises UserError for an unknown field."""
+    unknown = sorted({*named, *overrides} - {field.name for field in fields(Recipe)})
+    if unknown:
+        raise UserError(f"'{unknown[0]}' is no recipe field; ./run.sh --help fields lists them")
     return replace(Recipe(), **{**named, **overrides})
 
 

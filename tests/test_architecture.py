@@ -147,7 +147,7 @@ def test_there_is_no_circle_between_rooms():
         ("source", set()),
         ("models", {"models", "recipe", "errors", "source"}),
         ("tasks", {"tasks", "imaging", "errors"}),
-        ("competition", {"errors", "imaging", "store", "tasks"}),
+        ("competition", {"errors", "imaging", "recipe", "store", "tasks"}),
         ("raw", {"raw", "competition", "errors", "store"}),
         ("kaggle", {"kaggle", "errors", "store"}),
     ],

@@ -87,6 +87,7 @@ def test_it_is_in_the_help_and_in_the_docs(copy, pages, kind):
     assert addition.shown not in (ROOT / "docs" / "reference" / addition.reference).read_text()
 
 
+@pytest.mark.slow
 def test_a_stage_is_in_its_place_and_a_tool_works(copy, demo_root):
     out = call(copy, "-m", "pipeline")
     assert out.index("\n  tune") < out.index("\n  summary") < out.index("\n  upload")
@@ -115,6 +116,7 @@ def test_they_learn(copy, demo_root, chosen):
     assert "fold 0 took" in out and "cross-fitted" in out
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_refused_with_what_is(copy):
     for option, says in (
         (("--loss", "bce+tverski"), "'tverski' is no loss; known are: bce, ce, dice, lovasz, tversky"),

@@ -72,7 +72,7 @@ def _competition(name: str) -> str:
             f"{chosen.name}: {chosen.title}",
             *([f"  {chosen.page}"] if chosen.page else []),
             "\nrecipes:",
-            *(f"  --recipe {recipe:<12}{chosen.costs[recipe]}" for recipe in chosen.recipes),
+            *(f"  --recipe {recipe:<12}{chosen.costs.get(recipe, '')}" for recipe in chosen.recipes),
             f"\n{options_page()}",
         ]
     )

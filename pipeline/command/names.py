@@ -80,8 +80,8 @@ def competition(name: str):
         raise UserError(f"'{name}' is no competition; known are: {', '.join(competitions())}")
     try:
         return importlib.import_module(f"pipeline.competitions.{name}").competition
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{where(name, error)}: {error}") from error
     except ModuleNotFoundError as error:
         if error.name in MOVED:
             line = f"import from {MOVED[error.name]} instead of {error.name}"
@@ -92,9 +92,10 @@ def competition(name: str):
         raise UserError(f"{where(name, error)}: {type(error).__name__}: {error}") from error
 
 
-def where(name: str, error: Exception) -> str:
+def where(name: str, error: Exception | None) -> str:
     """The file of a competition, and the line in it that an error comes from."""
     path = source.PACKAGE / "competitions" / f"{name}.py"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    trace = traceback.extract_tb(error.__traceback__) if error else []
+    frames = [frame for frame in trace if Path(frame.filename) == path]
     line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
     return f"{path.relative_to(source.PACKAGE.parent)}" + (f", line {line}" if line else "")

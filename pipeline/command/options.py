@@ -39,8 +39,10 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     group = result.add_argument_group("options")
     group.add_argument("--recipe", metavar="NAME", help="a named recipe (default: default)")
     group.add_argument("--run", metavar="NAME", help="the run's name (default: the recipe and what differs from it)")
-    group.add_argument("--data", type=Path, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)")
-    group.add_argument("--root", type=Path, metavar="DIR", help="where data, folds, runs and submissions go")
+    group.add_argument(
+        "--data", type=_folder, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)"
+    )
+    group.add_argument("--root", type=_folder, metavar="DIR", help="where data, folds, runs and submissions go")
     group.add_argument(
         "--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out"
     )
@@ -88,6 +90,12 @@ def refuse_for_words_alone(options: argparse.Namespace) -> None:
     given = [option for option, value in vars(options).items() if option not in own and value not in (None, False)]
     if given:
         raise UserError(f"{recipes.option(given[0])} means nothing to {tool}, which takes words only")
+
+
+def _folder(word: str) -> Path:
+    if not word.strip():
+        raise argparse.ArgumentTypeError("is blank; name a folder")
+    return Path(word)
 
 
 def _fold(word: str):

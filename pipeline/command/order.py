@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 from dataclasses import replace
 
-from pipeline.command import names
+from pipeline.command import names, trial
 from pipeline.errors import UserError, not_installed
 from pipeline.runs.job import Job
 from pipeline.store import locks
@@ -78,6 +78,7 @@ def _only_named(name: str) -> bool:
 def _refuse(job: Job, chosen: list[str], may_train: bool) -> None:
     """Raises UserError for what can be known to fail before any work: a package that is missing, an upload that nobody
     takes."""
+    trial.check(job.competition)
     # a copy: what it keeps of the files (the prepared table) may be others when the work begins
     job = replace(job)
     for name in chosen:

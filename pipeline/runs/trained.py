@@ -1,6 +1,5 @@
 """Which folds of a run are trained, and whether they still belong to the data, the folds and the recipe of today."""
 
-import csv
 import functools
 import inspect
 from dataclasses import replace
@@ -85,8 +84,7 @@ def minutes(histories: list[Path]) -> float | None:
         return None
     seconds = 0.0
     for path in histories:
-        with path.open(newline="", encoding="utf-8") as file:
-            seconds += sum(float(row["seconds"]) for row in csv.DictReader(file))
+        seconds += sum(float(row["seconds"]) for row in disk.read_rows(path, "seconds"))
     return seconds / 60
 
 

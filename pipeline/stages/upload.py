@@ -1,6 +1,5 @@
 """submissions/<c>-<run>.csv -> Kaggle, submissions/ledger.csv: validated, submitted, its score noted."""
 
-import csv
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,11 +78,13 @@ def read_ledger(path: Path) -> list[list[str]]:
     """The rows so far. Raises UserError for other columns (asked before the upload: no row may get lost)."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
-    if not rows or rows[0] != COLUMNS:
+    try:
+        header, rows = disk.table_of(disk.read_bytes(path), str(path))
+    except UserError as error:
+        raise UserError(f"{error}; mend or move it, then upload again") from error
+    if header != COLUMNS:
         raise UserError(f"{path} does not begin with {','.join(COLUMNS)}; mend or move it, then upload again")
-    return rows[1:]
+    return [row for row in rows if row]
 
 
 def write_row(path: Path, row: dict) -> None:

@@ -192,20 +192,58 @@ def read_json(path: Path, kind: type = dict):
 
 
 def read_rows(path: Path, *wanted: str) -> list[dict[str, str]]:
-    """The rows of a csv file by the names of its columns. Raises UserError when it is none, lacks one of the wanted
-    columns, or a row has more or fewer fields than there are names."""
-    try:
-        rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
-    except csv.Error as error:
-        raise UserError(f"{path} is not a csv ({error}); mend or delete it") from error
-    header = rows[0] if rows else []
+    """The rows of a csv file by the names of its columns; blank lines are left out. Raises UserError when it is none,
+    lacks one of the wanted columns, or a row has more or fewer fields than there are names."""
+    header, rows = table_of(read_bytes(path), str(path))
     missing = [name for name in wanted if name not in header]
     if missing:
         raise UserError(f"{path} has no column '{missing[0]}'; mend or delete it")
-    for number, row in enumerate(rows[1:], 2):
+    return [dict(zip(header, row, strict=True)) for row in rows if row]
+
+
+def read_columns(path: Path, names: list[str]) -> dict[str, list[str]]:
+    """The columns of a csv file that has just these. Raises UserError like `read_rows`, and for others."""
+    header, rows = table_of(read_bytes(path), str(path))
+    if header != names:
+        raise UserError(f"{path} has the columns {','.join(header)[:80]}; expected {','.join(names)}")
+    columns = zip(*(row for row in rows if row), strict=True)
+    return dict(zip(names, map(list, columns), strict=False)) or {name: [] for name in names}
+
+
+def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
+    """(names, rows) of a csv file's bytes; a blank line is a row without fields. `where` names them in errors.
+
+    Raises UserError: not UTF-8, not a csv, nothing in it, or a row with more or fewer fields than there are names
+    (pandas would take the first field for an index, or make up the last).
+    """
+    # a field may be as long as a picture's run lengths
+    csv.field_size_limit(2**31 - 1)
+    try:
+        text = content.decode("utf-8-sig")
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{where} is not a csv: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{where} is not a csv: there is nothing in it") from error
+    for number, row in enumerate(rows, 2):
         if row and len(row) != len(header):
-            raise UserError(f"{path}, row {number}: {len(row)} fields under {len(header)} names; mend or delete it")
-    return [dict(zip(header, row, strict=True)) for row in rows[1:] if row]
+            raise UserError(f"{where}, row {number}: {len(row)} field(s) under {len(header)} names")
+    return header, rows
+
+
+def read_arrays(path: Path) -> dict:
+    """The arrays of an npz file by their names. Raises UserError where it is none; nothing in a file is ever run."""
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} holds no arrays that can be read ({error}); delete it to have it made again"
+        ) from error
 
 
 def write_rows(path: Path, header: list[str], rows) -> None:

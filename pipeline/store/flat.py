@@ -12,9 +12,10 @@ from pipeline.errors import UserError
 
 
 class FlatReader:
-    """Reads pictures from a flat array without loading it: `reader[i]` is a view H x W x C."""
+    """Reads pictures from a flat array without loading it: `reader[i]` is a view H x W x C. Raises UserError where the
+    file does not hold just these, or other numbers than `dtype`."""
 
-    def __init__(self, path: Path, heights, widths, channels: int):
+    def __init__(self, path: Path, heights, widths, channels: int, dtype=None):
         self.path = Path(path)
         self.heights = np.asarray(heights, np.int64)
         self.widths = np.asarray(widths, np.int64)
@@ -22,8 +23,12 @@ class FlatReader:
         self.offsets = offsets_of(self.heights, self.widths, self.channels)
         try:
             self.values = np.lib.format.open_memmap(self.path, mode="r")
-        except (ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, TypeError, SyntaxError) as error:
             raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
+        if dtype is not None and self.values.dtype != dtype:
+            raise UserError(
+                f"{self.path} holds {self.values.dtype} instead of {np.dtype(dtype)}; make it anew or delete it"
+            )
         needed = int((self.heights * self.widths).sum()) * self.channels
         if self.values.ndim != 1 or len(self.values) != needed:
             raise UserError(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError, shown
-from pipeline.store.disk import text_hash
+from pipeline.store.disk import read_columns, text_hash
 from pipeline.store.prepared import Prepared
 
 
@@ -41,20 +41,13 @@ def read(path: Path, prepared: Prepared) -> FoldTable:
     Raises UserError: no such file, other columns, ids that are not exactly the data's (naming them), folds that are
     not whole numbers from -1, or folds without any image.
     """
-    import pandas
-
     if not path.exists():
         raise UserError(f"{path} does not exist; run the stage 'split'")
-    try:
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a csv: {str(error).strip()}") from error
-    if list(table.columns) != ["id", "fold"]:
-        raise UserError(f"{path} has the columns {','.join(table.columns)}; expected id,fold")
+    table = read_columns(path, ["id", "fold"])
     ids = prepared.table["id"].iloc[prepared.train].tolist()
-    _check_ids(table["id"].tolist(), ids, path)
+    _check_ids(table["id"], ids, path)
     try:
-        numbers = dict(zip(table["id"], table["fold"].astype("int64"), strict=True))
+        numbers = {name: int(fold) for name, fold in zip(table["id"], table["fold"], strict=True)}
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path}: a fold is not a whole number ({error})") from error
     folds = np.array([numbers[name] for name in ids])

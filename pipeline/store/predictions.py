@@ -68,29 +68,21 @@ class Predictions:
     """
 
     def __init__(self, folder: Path, name: str, channels: int, index: str | None = None):
-        import pandas
-
         path = Path(folder) / f"{index or name}.csv"
         if not path.exists():
             raise UserError(f"{path} is missing; {name}.npy needs its index with the columns {','.join(COLUMNS)}")
-        try:
-            table = pandas.read_csv(path, dtype={"id": str}, keep_default_na=False)
-            if list(table.columns) == COLUMNS:
-                table[COLUMNS[1:]] = table[COLUMNS[1:]].astype("int64")
-        except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError) as error:
-            raise UserError(f"{path} is no valid index: {str(error).strip()}") from error
-        if list(table.columns) != COLUMNS:
-            raise UserError(f"{path} has the columns {','.join(table.columns)}; expected {','.join(COLUMNS)}")
-        if len(table) and (table["channels"] != channels).any():
+        table = disk.read_columns(path, COLUMNS)
+        height, width, depth, offset = (_whole_numbers(table[column], column, path) for column in COLUMNS[1:])
+        if (depth != channels).any():
             raise UserError(f"{path}: channels must be {channels} everywhere")
         self.path = Path(folder) / f"{name}.npy"
-        self.ids = table["id"].tolist()
-        self.reader = FlatReader(self.path, table["height"], table["width"], channels)
+        self.ids = table["id"]
+        self.reader = FlatReader(self.path, height, width, channels)
         if self.reader.values.dtype != np.uint8:
             raise UserError(
                 f"{self.path} holds {self.reader.values.dtype}; probabilities are stored as uint8, 0 to 255"
             )
-        if not np.array_equal(table["offset"].to_numpy(), self.reader.offsets):
+        if not np.array_equal(offset, self.reader.offsets):
             raise UserError(f"{path}: the offsets are not those of pictures stored one after the other")
 
     def __len__(self) -> int:
@@ -108,3 +100,14 @@ class Predictions:
         sizes = np.array_equal(self.reader.heights, heights) and np.array_equal(self.reader.widths, widths)
         if not sizes:
             raise UserError(f"{self.path} holds pictures of another size than the images")
+
+
+def _whole_numbers(texts: list[str], column: str, path: Path) -> np.ndarray:
+    """A column as int64. Raises UserError for anything but whole numbers from 0."""
+    try:
+        found = np.array([int(text) for text in texts], np.int64)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{path} is no valid index: {column}: {error}") from error
+    if (found < 0).any():
+        raise UserError(f"{path} is no valid index: {column} is below 0")
+    return found

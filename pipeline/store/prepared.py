@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.store.disk import read_json
+from pipeline.store.disk import read_json, read_rows
 from pipeline.store.flat import FlatReader
 
 
@@ -30,24 +30,12 @@ class Prepared:
     """
 
     def __init__(self, folder: Path):
-        import pandas
-
         self.folder = Path(folder)
         done = self.folder / "prepared.json"
         if not done.exists() or not (self.folder / "images.csv").exists():
             raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
-        self.info = read_json(done)
-        self.table = pandas.read_csv(
-            self.folder / "images.csv",
-            dtype={"id": str, "group": str, "kind": str},
-            keep_default_na=False,
-            na_values={"coverage": [""]},
-        )
-        if "kind" not in self.table.columns or "class_pixels" not in self.info:
-            raise UserError(
-                f"{self.folder} was prepared by an earlier version; name the raw files with --data DIR, so that they "
-                "are prepared again"
-            )
+        self.info = _checked(read_json(done), done)
+        self.table = _index(self.folder / "images.csv")
         self.is_train = (self.table["part"] == "train").to_numpy()
 
     def fingerprint(self, kind: str) -> str:
@@ -63,7 +51,7 @@ class Prepared:
     @functools.cached_property
     def images(self) -> FlatReader:
         """Every image, in the order of `table`."""
-        return self._reader("images.npy", np.arange(len(self.table)), self.info["channels"])
+        return self._reader("images.npy", np.arange(len(self.table)), self.info["channels"], self.info["dtype"])
 
     @functools.cached_property
     def labels(self) -> FlatReader:
@@ -107,12 +95,47 @@ class Prepared:
         images = Patches(self, slices) if slices > 1 else Neighbours(self, neighbours)
         return View(images, {**self.info, "channels": self.info["channels"] * count, **wider}, slices)
 
-    def _reader(self, name: str, rows: np.ndarray, channels: int) -> FlatReader:
+    def _reader(self, name: str, rows: np.ndarray, channels: int, dtype=None) -> FlatReader:
         path = self.folder / name
         if not path.exists():
             raise UserError(f"{path} is missing; run the stage 'prepare' again")
         table = self.table.iloc[rows]
-        return FlatReader(path, table["height"], table["width"], channels)
+        return FlatReader(path, table["height"], table["width"], channels, dtype)
+
+
+_WORDS = ("id", "part", "group", "kind")
+_COUNTS = ("height", "width", "offset")
+_AGAIN = "name the raw files with --data DIR to have them prepared again"
+
+
+def _checked(info: dict, path: Path) -> dict:
+    """prepared.json, if it holds what is asked of it. Raises UserError."""
+    kinds = {"fingerprints": dict, "channels": int, "dtype": str, "layers": int, "range": (float, int)}
+    kinds |= {"class_pixels": list, "mean": list, "std": list}
+    wrong = [name for name, kind in kinds.items() if not isinstance(info.get(name), kind)]
+    wrong += [f"fingerprints of {part}" for part in ("train", "test") if not wrong and part not in info["fingerprints"]]
+    if wrong:
+        raise UserError(f"{path} is of an earlier version, or was edited: {wrong[0]} is not there as it was; {_AGAIN}")
+    return info
+
+
+def _index(path: Path):
+    """images.csv as a pandas table. Raises UserError where it is another."""
+    import pandas
+
+    rows = read_rows(path, *_WORDS, *_COUNTS, "coverage")
+    try:
+        columns = {
+            **{name: [row[name] for row in rows] for name in _WORDS},
+            **{name: np.array([int(row[name]) for row in rows], np.int64) for name in _COUNTS},
+            "coverage": [float(row["coverage"] or "nan") for row in rows],
+        }
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{path} holds what is no number ({error}); {_AGAIN}") from error
+    table = pandas.DataFrame({name: columns[name] for name in (*_WORDS, "height", "width", "coverage", "offset")})
+    if not set(table["part"]) <= {"train", "test"} or not (table["part"] == "train").any():
+        raise UserError(f"{path} has parts other than train and test, or no train images; {_AGAIN}")
+    return table
 
 
 @dataclass(frozen=True)

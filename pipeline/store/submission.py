@@ -1,6 +1,5 @@
 """The rows of a submission and their validation. `submit`, `upload` and `check` use it."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
+from pipeline.store import disk
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,20 @@ def read_csv(path: Path, form: Format):
 
     Raises UserError: not there, not a csv, other columns.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    return table_of(content, form, str(path))
+    return table_of(disk.read_bytes(path), form, str(path))
 
 
 def table_of(content: bytes, form: Format, where: str):
-    """The same from bytes; `where` names them in errors."""
+    """The same from bytes; `where` names them in errors. Raises UserError for a blank line, too."""
     import pandas
 
-    try:
-        table = pandas.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{where} is not a csv: {str(error).strip()}") from error
-    if list(table.columns) != form.columns:
-        raise UserError(
-            f"{where} has the columns {','.join(map(str, table.columns))[:80]}; expected {','.join(form.columns)}"
-        )
-    return table
+    header, rows = disk.table_of(content, where)
+    if header != form.columns:
+        raise UserError(f"{where} has the columns {','.join(header)[:80]}; expected {','.join(form.columns)}")
+    blank = [number for number, row in enumerate(rows, 2) if not row]
+    if blank:
+        raise UserError(f"{where}, row {blank[0]} is blank; take it out")
+    return pandas.DataFrame(rows, columns=header, dtype=str)
 
 
 def validate(table, form: Format, expected: Expected, where: str) -> Summary:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.command import help, names, order
-from pipeline.errors import not_installed, shown
+from pipeline.errors import not_installed, one_line, shown
 from pipeline.recipe import Recipe, option
 from pipeline.training import backend
 from tests.start import run
@@ -104,3 +104,24 @@ def test_messages_keep_what_they_quote(tmp_path):
     line = run("demo", "--data", folder, root=tmp_path, status=2)
     assert f"{folder} is not a folder" in line and len(line.splitlines()) == 1
     assert shown(["a", " b", "", "c, d", "e  f"]) == "a, ' b', '', 'c, d', 'e  f'"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb", "a b"),
+        ("two  blanks", "two  blanks"),
+        ("a\x00b \x1b[31mred \u202eabc \u200b", "a\\x00b \\x1b[31mred \\u202eabc \\u200b"),
+        ("a " + "x" * 1000 + " b", "a " + "x" * 150 + "…" + "x" * 75 + " b"),
+        ("Körper, 蓝", "Körper, 蓝"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_a_message_is_one_line_that_a_terminal_can_show(text, line):
+    assert one_line(text) == line
+
+
+@pytest.mark.parametrize("option", ["--root=", "--data= "])
+def test_a_blank_folder_is_none(option, capsys):
+    assert main(["demo", option]) == 2
+    assert "is blank; name a folder" in capsys.readouterr().err

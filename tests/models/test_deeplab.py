@@ -104,6 +104,7 @@ def test_every_weight_learns(recipe, steps):
     assert all(np.isfinite(array(weight)).all() for weight in model.weights)
 
 
+@pytest.mark.slow
 def test_an_encoder_is_cut_behind_its_stride_16(tmp_path):
     application = small_application()
     path = saved(application, tmp_path / "old_notop.h5")

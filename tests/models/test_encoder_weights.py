@@ -27,6 +27,8 @@ from tests.models.outlines import without_values
 
 FORMS = ("whole.keras", "new.weights.h5", "old_notop.h5")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained():

@@ -129,6 +129,7 @@ def test_statistics_of_a_short_training_are_followed(application):
     assert momenta == {0.98}
 
 
+@pytest.mark.slow
 def test_the_u_net_takes_an_encoder_in_mixed_precision(application, tmp_path):
     path = saved(application, tmp_path / "old_notop.h5")
     recipe = Recipe(encoder=SMALL, width=4, dropout=0.1, weights=str(path))
@@ -147,6 +148,7 @@ def test_the_u_net_takes_an_encoder_in_mixed_precision(application, tmp_path):
     assert network.compute_output_shape((1, 96, 32, 1)) == (1, 96, 32, 2)
 
 
+@pytest.mark.slow
 def test_the_u_net_takes_an_encoder_without_features_at_half_the_resolution():
     with without_values():
         network = unet.build(Recipe(encoder="convnexttiny", width=4, stem=2), 3, 1, [0.5] * 3, [0.2] * 3)

@@ -387,6 +387,7 @@ def test_the_page_stands_alone(demo_root):
     assert "<script" not in page and "@import" not in page and "url(http" not in page
 
 
+@pytest.mark.slow
 def test_the_demo_is_drawn_first_where_it_is_not(tmp_path):
     out = run("demo", "explore", root=tmp_path)
     assert "drew the images" in out and (tmp_path / "data" / "demo" / "explore.html").exists()

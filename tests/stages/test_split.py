@@ -191,7 +191,7 @@ def test_the_fingerprint_of_a_fold_changes_with_what_it_holds_out_and_with_nothi
         (csv_of([0, 1, 0, 1, ""]), "not a whole number"),
         (csv_of([0, 1, 0, 1, "nan"]), "not a whole number"),
         (csv_of([0, 1, 0, 1, "9" * 30]), "not a whole number|no image is in fold"),
-        ("id,fold\n0a,0\n1b,1\n2c,0\n3d,1\n4e\n", "not a whole number"),
+        ("id,fold\n0a,0\n1b,1\n2c,0\n3d,1\n4e\n", r"row 6: 1 field\(s\) under 2 names"),
         (csv_of([0, 1, 0, 1, -2]), "fold -2; folds are 0, 1, …, and -1"),
         (csv_of([0, 1, 3, 1, 0]), "no image is in fold 2"),
         (csv_of([1, 2, 1, 2, 1]), "no image is in fold 0"),

@@ -100,6 +100,7 @@ def test_what_stands_in_a_lock_may_be_anything(tmp_path, content):
         pass
 
 
+@pytest.mark.slow
 def test_two_whole_runs_at_once_end_in_one_result(demo_root):
     """The second waits for the first, and finds everything done."""
     words = [sys.executable, "-P", "-m", "pipeline", "demo", "--model", "classical", "--folds", "3", "--run", "both"]
@@ -117,6 +118,7 @@ def test_two_whole_runs_at_once_end_in_one_result(demo_root):
     assert left == []
 
 
+@pytest.mark.slow
 def test_two_whole_runs_at_once_without_wait_are_one_and_a_line(demo_root):
     words = [sys.executable, "-P", "-m", "pipeline", "demo", "--model", "classical", "--folds", "3", "--run", "one"]
     both = [

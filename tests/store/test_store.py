@@ -116,12 +116,11 @@ def _raise(number):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no column 'a'"),
+        ("", "nothing in it"),
         ("b\n1\n", "no column 'a'"),
-        ("a,b\n1\n", "row 2: 1 fields under 2 names"),
-        ("a,b\n1,2,3\n", "row 2: 3 fields under 2 names"),
+        ("a,b\n1\n", r"row 2: 1 field\(s\) under 2 names"),
+        ("a,b\n1,2,3\n", r"row 2: 3 field\(s\) under 2 names"),
         ('a\n"1', "is not a csv"),
-        ("a\n" + "1" * 200_000 + "\n", "is not a csv"),
     ],
 )
 def test_rows_of_another_form_are_refused(tmp_path, text, says):
@@ -129,6 +128,11 @@ def test_rows_of_another_form_are_refused(tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(UserError, match=says):
         disk.read_rows(path, "a")
+
+
+def test_a_field_may_be_as_long_as_a_pictures_run_lengths(tmp_path):
+    disk.write_rows(tmp_path / "a.csv", ["a"], [["1" * 1_000_000]])
+    assert disk.read_columns(tmp_path / "a.csv", ["a"]) == {"a": ["1" * 1_000_000]}
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\r\n1,2\r\n", "\ufeffa,b\n\n1,2\n\n"])

@@ -129,6 +129,7 @@ def table(root, name) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_what_stops_in_the_middle_leaves_what_is_finished(demo_root, monkeypatch, capsys):
     from pipeline.stages import train
 

@@ -1,16 +1,15 @@
 """What a report is made from: the thresholds, what the held-out images got with them, and the submission."""
 
-import csv
 import functools
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.reporting.run import held_out, submitted
 from pipeline.runs import trained, tuning
 from pipeline.runs.job import Job
-from pipeline.store import records
+from pipeline.store import disk, records
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ def _history(path) -> list[dict]:
     """The rows of a history.csv as numbers; blank fields are None, words are left out."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: _number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{name: _number(value) for name, value in row.items()} for row in disk.read_rows(path)]
 
 
 def _number(value) -> float | None:
@@ -122,9 +120,8 @@ def _pictures(job: Job, measured) -> dict:
     if measured is None or not job.store.tuning.exists():
         return {}
     try:
-        with np.load(job.store.tuning) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = disk.read_arrays(job.store.tuning)
+    except UserError:
         # the page can do without it
         return {}
     ids = job.prepared.table["id"].to_numpy()[measured.rows]
