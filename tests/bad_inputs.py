@@ -28,7 +28,7 @@ FAMILIES = (
     "competition_files",
     "folders_for_new",
 )
-FAST = 12  # `--fast` takes every so manieth
+FAST = 12  # `--fast` takes one of so many
 MEMORY = 8 << 30  # bytes: what asks for more ends with a MemoryError instead of taking the machine along
 
 

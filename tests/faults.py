@@ -1,10 +1,11 @@
 """Kills a run and fills its disk, goes on, and compares every file with those of a run that was left alone.
 
     python -m tests.faults --kills 50 [--seed 0]       SIGKILL at random moments of a run with a small network
-    python -m tests.faults --every-write [--step N]    right before every call that changes a folder
+    python -m tests.faults --every-write [--step N]    before every call that changes a folder
     python -m tests.faults --full-disk [--step N]      every call that needs room fails for want of it
+    python -m tests.faults --small-disk [--step N]     on real file systems of 4, 20, 36 … KiB; wants root on Linux
 
-The last two run the classical model in forks of this process on few pictures, so that each point is seconds. Ends with
+The last three run the classical model in forks of this process on few pictures, so that each point is seconds. Ends with
 exit status 1 where a run does not go on, or ends in other files.
 """
 
@@ -21,17 +22,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every-write", action="store_true")
     parser.add_argument("--full-disk", action="store_true")
-    parser.add_argument("--step", type=int, default=1, help="every so manieth point")
+    parser.add_argument("--small-disk", action="store_true")
+    parser.add_argument("--step", type=int, default=1, help="only every N-th point")
     options = parser.parse_args()
-    if not (options.kills or options.every_write or options.full_disk):
-        parser.error("give --kills N, --every-write or --full-disk")
+    by_points = options.every_write or options.full_disk or options.small_disk
+    if not (options.kills or by_points):
+        parser.error("give --kills N, --every-write, --full-disk or --small-disk")
     with tempfile.TemporaryDirectory(prefix="faults-") as scratch:
         good = [True]
         if options.kills:
             from tests.faults_parts import kills
 
             good.append(kills.run(options.kills, options.seed, Path(scratch)))
-        if options.every_write or options.full_disk:
+        if by_points:
             good.append(_points(options, Path(scratch)))
     return 0 if all(good) else 1
 
@@ -42,8 +45,9 @@ def _points(options: argparse.Namespace, scratch: Path) -> bool:
 
     child.load()
     found, good = points.scenes(scratch), []
-    for wanted, try_all in ((options.every_write, points.every_write), (options.full_disk, points.full_disk)):
-        for scene in found if wanted else []:
+    ways = [way for way in ("every_write", "full_disk", "small_disk") if getattr(options, way)]
+    for try_all in [getattr(points, way) for way in ways]:
+        for scene in found:
             count = try_all(scene, scratch, options.step)
             print(f"{try_all.__name__.replace('_', ' ')}, {scene.name}: ", end="")
             print(f"points {count.points}, resumed {count.resumed}, differing {count.differing}", flush=True)

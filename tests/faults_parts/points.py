@@ -1,6 +1,8 @@
 """Every call that changes a folder, one after the other: killed right before it, or the disk full at it."""
 
+import contextlib
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,43 @@ def full_disk(scene: Scene, scratch: Path, step: int = 1) -> Count:
             continue
         _go_on(scene, root, scratch, wanted, count, where)
     return count
+
+
+def small_disk(scene: Scene, scratch: Path, step: int = 1) -> Count:
+    """Real file systems of every size in steps of 16 KiB, until the run fits; then they are made larger. Wants root."""
+    wanted, _ = _undisturbed(scene, scratch, hooks.before_writes)
+    count, place = Count(), scratch / "disk"
+    place.mkdir(exist_ok=True)
+    for size in range(4, 1 << 20, 16 * step):
+        with _mounted(place, size):
+            root = place / "root"
+            try:
+                scene.before(root)
+            except OSError:
+                # not even room for what is there before
+                continue
+            where = f"{scene.name}, on a disk of {size} KiB"
+            ended = child.run([*scene.words], root, scratch, _begin(scene, root, 0, hooks.kill, hooks.before_writes))
+            if ended.status == 0:
+                break
+            said = fault(ended, root)
+            if said:
+                count.points += 1
+                print(f"  {where}: {said}", flush=True)
+                continue
+            subprocess.run(["mount", "-o", "remount,size=1g", str(place)], check=True)
+            _go_on(scene, root, scratch, wanted, count, where)
+    return count
+
+
+@contextlib.contextmanager
+def _mounted(place: Path, size: int):
+    """A file system in memory of so many KiB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def fault(ended: child.Ended, root: Path) -> str:
