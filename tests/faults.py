@@ -5,8 +5,8 @@
     python -m tests.faults --full-disk [--step N]      every call that needs room fails for want of it
     python -m tests.faults --small-disk [--step N]     on real file systems of 4, 20, 36 … KiB; wants root on Linux
 
-The last three run the classical model in forks of this process on few pictures, so that each point is seconds. Ends with
-exit status 1 where a run does not go on, or ends in other files.
+The last three run the classical model in forks of this process on few pictures, so that each point is seconds. The exit
+status is 1 where a run does not go on, or ends in other files.
 """
 
 import argparse

@@ -92,7 +92,7 @@ def _texts() -> Iterator[Case]:
             fine = field.name not in ("pseudo", "weights", "encoder", "model", "loss", "augment", "budget")
             yield Case(f"{recipes.option(field.name)} {what}", words, base="prepared", fine=fine or not value.strip())
     for value in ("45", "m", "0m", "0.000s", "-1m", "1h30m", "1e3s", "9999999999h", "45 m", "4５m", "1.2345s", "∞h"):
-        yield Case(f"--budget {value}", ("demo", "train", f"--budget={value}"), base="prepared")
+        yield Case(f"--budget {value}", ("demo", "split", f"--budget={value}"), base="prepared")
     for value in (
         "1",
         "0",
@@ -108,9 +108,9 @@ def _texts() -> Iterator[Case]:
         "-1",
         "+".join(["2"] * 500),
     ):
-        yield Case(f"--tta-scales {value[:20]}", ("demo", "train", f"--tta-scales={value}"), base="prepared")
+        yield Case(f"--tta-scales {value[:20]}", ("demo", "split", f"--tta-scales={value}"), base="prepared")
     for value in ("hinge", "bce+", "+", "bce+bce", "bce+hinge", "bce,dice", "BCE", "bce dice", "+".join(["bce"] * 500)):
-        yield Case(f"--loss {value[:20]}", ("demo", "train", f"--loss={value}"), base="prepared", fine=value == "bce+")
+        yield Case(f"--loss {value[:20]}", ("demo", "split", f"--loss={value}"), base="prepared", fine=value == "bce+")
     for value in (
         "blur",
         "blur=",
@@ -123,14 +123,14 @@ def _texts() -> Iterator[Case]:
         "blur=1e999",
         "noise=1",
     ):
-        yield Case(f"--augment {value}", ("demo", "train", f"--augment={value}"), base="prepared")
+        yield Case(f"--augment {value}", ("demo", "split", f"--augment={value}"), base="prepared")
 
 
 def _options() -> Iterator[Case]:
     for what, value in ODD.items():
         yield Case(f"--recipe {what}", ("demo", "tune", f"--recipe={value}"), fine=value == "")
         yield Case(f"--run {what}", ("demo", "tune", f"--run={value}"))
-        yield Case(f"--fold {what}", ("demo", "tune", f"--fold={value}", *RUN))
+        yield Case(f"--fold {what}", ("demo", "tune", f"--fold={value}", *RUN), fine=value == "--")
         yield Case(f"--message {what}", ("demo", "tune", f"--message={value}", *RUN), fine=True)
         yield Case(f"--fields {what}", ("demo", "ablate", *RUN, f"--fields={value}"))
     for value in ("2", "-1", "1.5", "99999999999999999999", "٣", "²", "0,1", "ALL", "0x1", "1e0", "9" * 5000):
