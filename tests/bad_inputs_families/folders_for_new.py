@@ -141,7 +141,9 @@ def _words() -> Iterator[Case]:
         yield _case(f"the folders {' '.join(more)}", files, *more, fine=True)
     for odd in ("a\0b", "x" * 5000, "a\udcffb", "..", "/", "\x1b[31m", "a\nb", '"', "\\", "{}", "$x", "*"):
         for more in ((odd, "masks"), ("images", odd), ("images", "masks", odd)):
-            yield _case(f"the folders {ascii(more)[:60]}", files, *more, fine=more[-1] == odd and len(more) == 3)
+            yield _case(
+                f"the folders {ascii(more)[:60]}", files, *more, fine=odd == "/" or (more[-1] == odd and len(more) == 3)
+            )
     yield _case("the folders images", files, "images")
     for place in ("/nowhere", "/dev/null", "/tmp/a\0b", "/tmp/" + "x" * 300, "~nobody-there", "", "/tmp/a\udcff"):
         yield Case(
