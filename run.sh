@@ -30,6 +30,7 @@ install() {
     wanted="GPU: $gpu
 $(cat "$2")"
     if [ -f "$stamp" ] && [ "$(<"$stamp")" = "$wanted" ]; then return; fi
+    can_write "$venv"
     echo "installing $(basename "$2") into .venv (once; a few minutes) …" >&2
     rm -f "$stamp"
     local file=$2
@@ -42,12 +43,29 @@ $(cat "$2")"
     printf '%s' "$wanted" >"$stamp"
 }
 
+# can_write FOLDER: with a way on where it is not so
+can_write() {
+    [ -w "$1" ] || fail "cannot write in $1; copy the checkout to a folder of your own, or use an interpreter that" \
+        "has the packages: PYTHON=/path/to/python ./run.sh"
+}
+
+# what somebody else put there is not ours to remove; .begun: ours, interrupted while it was made
+is_foreign() {
+    [ -e "$venv" ] && [ ! -f "$venv/.made" ] && [ ! -f "$venv/.begun" ] && [ -n "$(ls -A "$venv")" ]
+}
+
 set_up() {
     if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c '' 2>/dev/null || [ ! -f "$venv/.made" ]; then
+        if is_foreign; then
+            fail "$venv was not made by run.sh: move it away to have one made, or use it as it is:" \
+                "PYTHON=$venv/bin/python ./run.sh"
+        fi
+        can_write "$here"
         local base
         base=$(find_python)
         echo "making .venv with $("$base" --version) …" >&2
         rm -rf "$venv"
+        mkdir "$venv" && touch "$venv/.begun" || fail "cannot make $venv; is there room on the disk?"
         "$base" -m venv "$venv" || fail "$base cannot make a virtual environment (Debian: apt install python3-venv)"
         touch "$venv/.made"
     fi

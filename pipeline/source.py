@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import os
 import re
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,32 @@ def functions(module: str, *first: str) -> dict[str, Function]:
     nodes = [node for node in _tree(module).body if isinstance(node, ast.FunctionDef)]
     found = {node.name: _read(node) for node in nodes if not node.name.startswith("_")}
     return {name: function for name, function in found.items() if function.parameters[: len(first)] == first}
+
+
+def place(path: Path, error: BaseException | None) -> str:
+    """`pipeline/competitions/mine.py, line 7`: a file, and the last line of it that an error went through."""
+    trace = traceback.extract_tb(error.__traceback__) if error else []
+    frames = [frame for frame in trace if Path(frame.filename) == path]
+    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
+    shown = path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE.parent) else path
+    return f"{shown}" + (f", line {line}" if line else "")
+
+
+def added_file(error: BaseException) -> Path | None:
+    """The file that an error came through and that a user wrote: of a competition, else one outside of the package that
+    was not installed; None where there is none, so that the mistake is ours."""
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    of_competitions = [path for path in frames if path.parent == PACKAGE / "competitions"]
+    installed = Path(os.__file__).parent
+    others = [
+        path
+        for path in frames
+        if not path.is_relative_to(PACKAGE)
+        and not path.is_relative_to(installed)
+        and not {"site-packages", "dist-packages"} & set(path.parts)
+        and path.exists()
+    ]
+    return next(reversed(of_competitions or others), None)
 
 
 def _read(node: ast.FunctionDef) -> Function:

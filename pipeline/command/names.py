@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from pipeline import source
-from pipeline.errors import UserError
+from pipeline.errors import UserError, not_installed
 
 PROGRAM = "./run.sh"
 # where files of ours went that a competition's file may have been written with
@@ -79,23 +79,40 @@ def competition(name: str):
     if name not in competitions():
         raise UserError(f"'{name}' is no competition; known are: {', '.join(competitions())}")
     try:
-        return importlib.import_module(f"pipeline.competitions.{name}").competition
+        found = getattr(importlib.import_module(f"pipeline.competitions.{name}"), "competition", None)
     except UserError as error:
         raise UserError(f"{where(name, error)}: {error}") from error
     except ModuleNotFoundError as error:
         if error.name in MOVED:
             line = f"import from {MOVED[error.name]} instead of {error.name}"
             raise UserError(f"{where(name, error)} was written for an earlier version: {line}") from error
-        raise
-    except Exception as error:
+        if not _imported_by(name, error) or (error.name or "").split(".")[0] == "pipeline":
+            raise
+        raise UserError(f"{where(name, error)} imports {not_installed(error.name)}") from error
+    except (Exception, SystemExit) as error:
         # whoever writes a competition's file makes mistakes in it: a line says where
-        raise UserError(f"{where(name, error)}: {type(error).__name__}: {error}") from error
+        raise UserError(f"{where(name, error)}: {type(error).__name__}: {error}".rstrip(": ")) from error
+    from pipeline.competition import Competition
+
+    if not isinstance(found, Competition):
+        kind = "none" if found is None else f"one of the type {type(found).__name__}"
+        raise UserError(
+            f"pipeline/competitions/{name}.py wants a competition = Competition(…) at its end, and has {kind}"
+        )
+    return found
 
 
-def where(name: str, error: Exception | None) -> str:
+def _imported_by(name: str, error: ImportError) -> bool:
+    """Whether it is the competition's file itself that imports what is not there."""
+    frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [frame for frame in frames if not frame.startswith("<frozen")]
+    return bool(ours) and Path(ours[-1]) == _file_of(name)
+
+
+def where(name: str, error: BaseException | None) -> str:
     """The file of a competition, and the line in it that an error comes from."""
-    path = source.PACKAGE / "competitions" / f"{name}.py"
-    trace = traceback.extract_tb(error.__traceback__) if error else []
-    frames = [frame for frame in trace if Path(frame.filename) == path]
-    line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-    return f"{path.relative_to(source.PACKAGE.parent)}" + (f", line {line}" if line else "")
+    return source.place(_file_of(name), error)
+
+
+def _file_of(name: str) -> Path:
+    return source.PACKAGE / "competitions" / f"{name}.py"

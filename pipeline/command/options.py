@@ -48,6 +48,12 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     )
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
     group.add_argument("--wait", action="store_true", help="for another command that is making the same, not refuse")
+    group.add_argument(
+        "--on-bad-image",
+        choices=("empty", "refuse"),
+        metavar="DO",
+        help="test pictures that cannot be read: empty (answer) or refuse (default, but in a Kaggle notebook)",
+    )
     group.add_argument("--message", metavar="TEXT", help="for the upload")
     group.add_argument(
         "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
@@ -127,6 +133,7 @@ def job_of(chosen, options: argparse.Namespace):
         again=options.again,
         message=options.message or "",
         wait=options.wait,
+        on_bad_image=options.on_bad_image or "",
         variants=tuple(options.fields or ()),
     )
 

@@ -5,8 +5,6 @@ pictures are crops of one slide, edge to edge, which folds must not split; the k
 frequency.
 """
 
-import csv
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -17,6 +15,7 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import duplicates
 from pipeline.imaging.objects import ObjectMetric
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
@@ -34,17 +33,18 @@ def read(raw: RawFiles) -> RawData:
     """
     images = raw.by_stem(r"(?:^|/)images/([^/]+)\.png$")
     masks = _masks(raw)
-    sample = raw.one(SAMPLE)
-    test_ids = _ids(raw, sample) if sample else sorted(raw.by_stem(r"stage1_test\b.*/images/([^/]+)\.png$"))
+    sample = tables.sample(raw, FORMAT, SAMPLE)
+    test_ids = sample.ids or sorted(raw.by_stem(r"stage1_test\b.*/images/([^/]+)\.png$"))
     train_ids = sorted(set(masks) - set(test_ids))
     _refuse_missing_train(raw, images, train_ids)
     _refuse_missing_test(raw, images, test_ids)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = dict(pool.map(lambda name: (name, _look(raw, images[name])), train_ids + test_ids))
+        looks = dict(pool.map(lambda name: (name, _look(raw, images[name])), train_ids))
+        looks |= dict(pool.map(lambda name: (name, _look_or_none(raw, images[name])), test_ids))
     groups = _groups({name: looks[name] for name in train_ids})
     found = []
     for name, look in looks.items():
-        nuclei = _Nuclei(raw, masks[name], look.shape) if name in masks else None
+        nuclei = _Nuclei(raw, masks[name], look.shape) if look and name in masks else None
         found.append(
             RawImage(
                 id=name,
@@ -52,11 +52,11 @@ def read(raw: RawFiles) -> RawData:
                 image=lambda path=images[name]: _picture(raw, path),
                 labels=nuclei and nuclei.labels,
                 group=groups.get(name, ""),
-                kind=look.kind,
+                kind=look.kind if look else "",
                 doubt=nuclei and nuclei.doubt,
             )
         )
-    return RawData(found, sample=raw.read(sample) if sample else None)
+    return RawData(found, sample=sample.content)
 
 
 def _masks(raw: RawFiles) -> dict[str, list[str]]:
@@ -93,13 +93,6 @@ def _refuse_missing_test(raw: RawFiles, images: dict[str, str], test_ids: list[s
             f"{raw.folder}: {len(missing)} of {len(test_ids)} test images have no file images/<id>.png: "
             f"{shown(missing)}; download or unpack stage1_test.zip again"
         )
-
-
-def _ids(raw: RawFiles, name: str) -> list[str]:
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
-    if not set(FORMAT.columns) <= set(rows.fieldnames or []):
-        raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; download it again")
-    return list(dict.fromkeys(row[FORMAT.id_column] for row in rows))
 
 
 def _picture(raw: RawFiles, path: str) -> np.ndarray:
@@ -160,6 +153,14 @@ def _look(raw: RawFiles, path: str) -> _Look:
         duplicates.thumbnail(picture),
         duplicates.edges(picture),
     )
+
+
+def _look_or_none(raw: RawFiles, path: str) -> _Look | None:
+    """None of a picture that cannot be read: what becomes of it is decided where it is prepared."""
+    try:
+        return _look(raw, path)
+    except UserError:
+        return None
 
 
 def kind_of(picture: np.ndarray) -> str:

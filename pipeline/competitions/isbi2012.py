@@ -18,7 +18,6 @@ probabilities are resized, the same way. Its five folds are other folds (24 and 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from pipeline.competition import Competition, RawData, RawImage
@@ -75,14 +74,10 @@ def _slices(raw: RawFiles, pattern: str, stack: str) -> dict[int, _Slice]:
     name = raw.one(stack)
     if name is None:
         return {}
-    where = str(raw.folder / name)
-    content = np.frombuffer(raw.read(name), np.uint8)
-    # OpenCV throws where there is nothing at all
-    good, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED) if len(content) else (False, ())
-    if not good:
-        raise UserError(f"{where} is not a stack of pictures that can be read; download it again")
-    pages = [page if page.ndim == 3 else page[..., None] for page in pages]
-    return {n: _Slice(f"{where}, page {n}", lambda page=page: page[..., :1]) for n, page in enumerate(pages)}
+    return {
+        n: _Slice(f"{raw.where(name)}, page {n}", lambda page=page: page[..., :1])
+        for n, page in enumerate(raw.pages(name))
+    }
 
 
 def _membrane(label: _Slice) -> np.ndarray:

@@ -10,15 +10,13 @@ all frames lie one way: of Kaggle's 2323 nerves 81 % lean to the right at the to
 of the middle on average. The recipe fields `flip` and `tta` switch it off. Never up-down: depth and shadows point down.
 """
 
-import csv
-import io
-
 import numpy as np
 
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
@@ -26,7 +24,6 @@ from pipeline.tasks.binary import Binary
 
 FORMAT = Format(id_column="img", rle_column="pixels")
 WRITTEN = "train_masks.csv"
-SAMPLE = "sample_submission.csv"
 
 
 def read(raw: RawFiles) -> RawData:
@@ -38,9 +35,10 @@ def read(raw: RawFiles) -> RawData:
     images = raw.by_stem(r"(?:^|/)(\d+_\d+)\.tif$")
     masks = raw.by_stem(r"(?:^|/)(\d+_\d+)_mask\.tif$")
     tests = raw.by_stem(r"(?:^|/)(\d+)\.tif$")
-    written = {f"{row['subject']}_{row['img']}": row["pixels"] for row in _rows(raw, WRITTEN, "subject")}
+    written = _written(raw)
+    sample = tables.sample(raw, FORMAT)
     train_ids = list(written) or sorted(images)
-    test_ids = [row["img"] for row in _rows(raw, SAMPLE)] or sorted(tests, key=int)
+    test_ids = sample.ids or sorted(tests, key=int)
     if not images:
         raise UserError(f"{raw.folder} holds no train/<subject>_<img>.tif; is it the ultrasound nerve data?")
     _refuse_missing(raw, "train/{}.tif", train_ids, images)
@@ -58,20 +56,13 @@ def read(raw: RawFiles) -> RawData:
         for name in train_ids
     ]
     found += [RawImage(name, "test", lambda path=tests[name]: raw.picture(path)[..., :1]) for name in test_ids]
-    sample = raw.one(SAMPLE)
-    return RawData(found, sample=raw.read(sample) if sample else None)
+    return RawData(found, sample=sample.content, notes=_left_out(masks, train_ids))
 
 
-def _rows(raw: RawFiles, file_name: str, *more: str) -> list[dict[str, str]]:
-    """The rows of a csv with the columns of the submission and `more`; none when there is no such file."""
-    name = raw.one(file_name)
-    if name is None:
-        return []
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
-    wanted = [*more, *FORMAT.columns]
-    if not set(wanted) <= set(rows.fieldnames or []):
-        raise UserError(f"{raw.folder / name} has no columns {','.join(wanted)}; is it the ultrasound nerve data?")
-    return list(rows)
+def _written(raw: RawFiles) -> dict[str, str]:
+    """<subject>_<img> -> run lengths of `train_masks.csv`; empty when there is none."""
+    rows = tables.rows(raw, WRITTEN, "subject", *FORMAT.columns, key=("subject", "img"))
+    return {f"{row['subject']}_{row['img']}": row["pixels"] for row in rows}
 
 
 def _refuse_missing(raw: RawFiles, pattern: str, ids: list[str], names: dict[str, str]) -> None:
@@ -81,6 +72,14 @@ def _refuse_missing(raw: RawFiles, pattern: str, ids: list[str], names: dict[str
             f"{raw.folder}: {len(missing)} of {len(ids)} files are not there: {shown(missing)}; download or unpack the "
             "competition's files again"
         )
+
+
+def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
+    """A note where there are masks that the table does not name: is it cut off?"""
+    more = sorted(set(masks) - set(train_ids))
+    return (
+        [f"{len(more)} mask(s) are of frames that {WRITTEN} does not name, and left out: {shown(more)}"] if more else []
+    )
 
 
 def _mask(raw: RawFiles, path: str) -> np.ndarray:

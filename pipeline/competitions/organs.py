@@ -6,8 +6,6 @@ image and class, blank where the organ is absent), `test/` with `sample_submissi
 slices apart in `test_truth.csv`, for the report alone.
 """
 
-import csv
-import io
 from pathlib import Path
 
 import cv2
@@ -17,6 +15,7 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.disk import atomic, write_rows
@@ -83,7 +82,7 @@ def read(raw: RawFiles) -> RawData:
     """Finds the slices; masks are made from the run lengths of `train.csv`."""
     pictures = {part: raw.by_stem(rf"(?:^|/){part}/([^/]+)\.png$") for part in ("train", "test")}
     written = {part: _rows(raw, name) for part, name in (("train", "train.csv"), ("test", "test_truth.csv"))}
-    sample = raw.one("sample_submission.csv")
+    sample = tables.sample(raw, FORMAT)
     missing = sorted(set(pictures["train"]) ^ {name for name, _ in written["train"]})
     if not pictures["train"] or missing:
         what = f"{missing[0]} is only one of train/ and train.csv" if missing else "no train/*.png"
@@ -98,15 +97,12 @@ def read(raw: RawFiles) -> RawData:
             )
             group = name.split("_")[0]
             found.append(RawImage(name, part, lambda path=path: raw.picture(path), labels, group=group))
-    return RawData(found, sample=raw.read(sample) if sample else None)
+    return RawData(found, sample=sample.content)
 
 
 def _rows(raw: RawFiles, file_name: str) -> dict[tuple[str, str], str]:
     """(id, class) -> run lengths; empty when there is no such file."""
-    name = raw.one(file_name)
-    if name is None:
-        return {}
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    rows = tables.rows(raw, file_name, *FORMAT.columns, key=("id", "class"))
     return {(row["id"], row["class"]): row["rle"] for row in rows}
 
 

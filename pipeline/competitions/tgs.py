@@ -4,15 +4,13 @@ Traps in its files: masks are 16-bit {0, 65535} when not empty and 8-bit when em
 grey, stored as three equal channels; the sample submission fills every row with "1 1".
 """
 
-import csv
-import io
-
 import numpy as np
 
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, precision_over_iou
+from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
@@ -30,13 +28,13 @@ def read(raw: RawFiles) -> RawData:
     images = raw.by_stem(r"(?:^|/)images/([^/]+)\.png$")
     masks = raw.by_stem(r"(?:^|/)masks/([^/]+)\.png$")
     truth = raw.by_stem(r"(?:^|/)test_masks/([^/]+)\.png$")
-    written = _column(raw, "train.csv")
+    written = _written(raw)
     depths = _depths(raw)
-    sample_name = raw.one("sample_submission.csv")
+    sample = tables.sample(raw, FORMAT)
     if not images or not (written or masks):
         raise UserError(f"{raw.folder} holds no images/*.png with train.csv or masks/*.png; is it the TGS data?")
     train_ids = list(written) if written else sorted(masks)
-    test_ids = list(_column(raw, "sample_submission.csv")) or sorted(set(images) - set(train_ids))
+    test_ids = sample.ids or sorted(set(images) - set(train_ids))
     _refuse_missing(raw, "images", [*train_ids, *test_ids], images)
     _refuse_missing(raw, "masks", train_ids, masks)
     found = [
@@ -60,30 +58,23 @@ def read(raw: RawFiles) -> RawData:
         )
         for name in test_ids
     ]
-    return RawData(found, sample=raw.read(sample_name) if sample_name else None)
+    return RawData(found, sample=sample.content, notes=_left_out(masks, train_ids))
 
 
-def _column(raw: RawFiles, file_name: str) -> dict[str, str]:
-    """id -> rle_mask of a csv among the raw files; empty when there is none."""
-    name = raw.one(file_name)
-    if name is None:
-        return {}
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
-    if not set(FORMAT.columns) <= set(rows.fieldnames or []):
-        raise UserError(f"{raw.folder / name} has no columns {','.join(FORMAT.columns)}; is it the TGS data?")
-    return {row["id"]: row["rle_mask"] for row in rows}
+def _written(raw: RawFiles) -> dict[str, str]:
+    """id -> rle_mask of train.csv; empty when there is none."""
+    return {row["id"]: row["rle_mask"] for row in tables.rows(raw, "train.csv", *FORMAT.columns, key=("id",))}
 
 
 def _depths(raw: RawFiles) -> dict[str, dict[str, float]]:
     """id -> {"depth": feet below the surface} of depths.csv; empty when there is none."""
-    name = raw.one("depths.csv")
-    if name is None:
-        return {}
-    rows = csv.DictReader(io.StringIO(raw.read(name).decode("utf-8-sig")))
+    rows = tables.rows(raw, "depths.csv", "id", "z", key=("id",))
     try:
         return {row["id"]: {"depth": float(row["z"])} for row in rows}
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{raw.folder / name} has no columns id,z with numbers; is it the TGS data?") from error
+    except ValueError as error:
+        raise UserError(
+            f"{raw.where(raw.one('depths.csv'))}: a depth is no number ({error}); is it the TGS data?"
+        ) from error
 
 
 def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, str]) -> None:
@@ -93,6 +84,14 @@ def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, s
             f"{raw.folder}: {len(missing)} of {len(ids)} images have no file in {kind}/: {shown(missing)}; "
             "download or unpack the competition's files again"
         )
+
+
+def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
+    """A note where there are masks that train.csv does not name: is it cut off?"""
+    more = sorted(set(masks) - set(train_ids))
+    return (
+        [f"{len(more)} mask(s) are of images that train.csv does not name, and left out: {shown(more)}"] if more else []
+    )
 
 
 def _grey(raw: RawFiles, path: str) -> np.ndarray:

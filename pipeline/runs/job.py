@@ -30,6 +30,7 @@ class Job:
         wait: for other processes that make what is to be made, instead of refusing.
         started: when the command began, in seconds of `time.monotonic`.
         variants: for ablate: the words after --fields.
+        on_bad_image: of a test picture that cannot be read: `empty`, `refuse`; blank: `empty` in a Kaggle notebook alone.
     """
 
     competition: Competition
@@ -43,6 +44,12 @@ class Job:
     wait: bool = False
     started: float = field(default_factory=time.monotonic)
     variants: tuple[str, ...] = ()
+    on_bad_image: str = ""
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a test picture that cannot be read gets an empty answer, instead of being refused."""
+        return (self.on_bad_image or ("empty" if self.store.kaggle_output else "refuse")) == "empty"
 
     def settled(self) -> "Job":
         """With the epochs that a --budget leaves open until the run's recipe is saved."""

@@ -8,15 +8,17 @@ import hashlib
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from pipeline import source
 from pipeline.competition import Competition, RawImage
 from pipeline.errors import UserError, shown
-from pipeline.raw import reader
+from pipeline.raw import images as checks
+from pipeline.raw import reader, tables
 from pipeline.raw.files import RawFiles, listing_fingerprint
 from pipeline.runs.job import Job
 from pipeline.store import disk, locks, records
@@ -46,6 +48,9 @@ def is_current(job: Job) -> bool:
     state = _state(job, done, folder)
     if state == "yours":
         job.say(f"{job.store.shown(done)} was not written by us: used as it is")
+    if state == "current" and job.on_bad_image == "refuse" and disk.read_json(done).get("bad"):
+        # asked for by name: what stands in for pictures that cannot be read is not taken for them
+        state = "stale"
     if state == "stale" and folder is None:
         raise UserError(
             f"{job.store.shown(done.parent)} was made by another read(), group= or labels= than "
@@ -86,7 +91,7 @@ def run(job: Job, named: bool = False) -> None:
         job.say(f"{job.store.shown(done)} is yours: kept (--again replaces it)")
         return
     with RawFiles(folder) as raw:
-        info = convert(job.competition, raw, job.store.prepared, inputs)
+        info = convert(job.competition, raw, job.store.prepared, inputs, job.stands_in)
     for note in info["notes"]:
         job.say(f"warning: {note}")
     job.say(
@@ -95,36 +100,51 @@ def run(job: Job, named: bool = False) -> None:
     )
 
 
-def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
+def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict, stands_in: bool = False) -> dict:
     """Writes the prepared folder from raw files, and in the end exchanges it whole: a folder that cannot be read leaves
-    what was prepared before. Returns the content of prepared.json."""
+    what was prepared before. `stands_in`: a black picture stands for a test picture that cannot be read. Returns the
+    content of prepared.json. Raises UserError."""
     with disk.whole_folder(folder) as part:
-        return _convert(competition, raw, part, inputs)
+        return _convert(competition, raw, part, inputs, stands_in)
 
 
-def _convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict) -> dict:
-    data = competition.read(raw)
-    images = sorted(_grouped(data.images), key=lambda image: (image.part == "test", image.id))
-    _refuse_twins(images)
-    if competition.task.needs_groups:
-        _refuse_torn(images)
-    writer = _Writer(competition, folder)
+def _convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict, stands_in: bool) -> dict:
+    with _own_code("read()"):
+        data = competition.read(raw)
+    images = checks.in_order(data, competition, raw)
+    writer = _Writer(competition, folder, _Decoding(competition.task.layers, stands_in))
     writer.write(images)
     if data.sample is not None:
         with atomic(folder / "sample_submission.csv") as part:
-            part.write_bytes(data.sample)
-    info = writer.info(data.notes)
+            part.write_bytes(tables.as_read_later(data.sample, competition.format))
+    info = writer.info([*data.notes, *writer.decoding.notes()])
     # written last: it means that everything beside it is finished
     with records.recorded(folder / "prepared.json", inputs) as part:
         disk.write_json(part, info)
     return info
 
 
+@contextlib.contextmanager
+def _own_code(what: str):
+    """A mistake in what the user wrote is a line that says where; any other is ours, and a traceback."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        path = source.added_file(error)
+        if path is None:
+            raise
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise UserError(f"{source.place(path, error)}: {said} (in {what}); mend the file") from error
+
+
 class _Writer:
     """Collects what is known of the images while they pass by once."""
 
-    def __init__(self, competition: Competition, folder: Path):
+    def __init__(self, competition: Competition, folder: Path, decoding: "_Decoding"):
         self.task = competition.task
+        self.decoding = decoding
         self.folder = folder
         self.rows, self.doubts, self.extra = [], [], []
         self.class_pixels = np.zeros(len(competition.task.classes), np.int64)
@@ -135,7 +155,7 @@ class _Writer:
     def write(self, images: list[RawImage]) -> None:
         has_truth = any(image.part == "test" and image.labels for image in images)
         with contextlib.ExitStack() as stack:
-            decoded = stack.enter_context(contextlib.closing(_decoded(images)))
+            decoded = stack.enter_context(contextlib.closing(self.decoding.of(images)))
             first, picture, labels = next(decoded)
             self.first = picture
             dtype = labels.dtype if labels is not None else np.uint8
@@ -172,7 +192,8 @@ class _Writer:
             coverage = repr(self.task.coverage(labels))
             self.class_pixels = self.class_pixels + self.task.counts(labels, labels)[:, 2]
             self._measure(picture)
-            doubt = image.doubt(labels) if image.doubt else None
+            with _own_code(f"doubt of image {image.id}"):
+                doubt = image.doubt(labels) if image.doubt else None
             if doubt:
                 self.doubts.append((image.id, doubt))
         elif truth is not None:
@@ -223,6 +244,7 @@ class _Writer:
             "std": [float(value) for value in np.sqrt(np.maximum(variance, 1e-12))],
             "class_pixels": self.class_pixels.tolist(),
             "empty": float(np.mean([float(row[6]) == 0 for row in train])),
+            **({"bad": list(self.decoding.bad)} if self.decoding.bad else {}),
             "notes": [*notes, *(f"{len(ids)} image(s): {doubt}: {shown(ids)}" for doubt, ids in kinds.items())],
         }
 
@@ -234,45 +256,90 @@ def _refuse_another_size(image: RawImage, picture: np.ndarray, rows: list) -> No
         raise UserError(f"slices {rows[-1][0]} and {image.id} of one volume are {sizes} pixels; all must be alike")
 
 
-def _decoded(images: list[RawImage]):
-    """(image, picture, labels) in order; a few dozen are decoded ahead by all cores."""
-    from tqdm import tqdm
+class _Decoding:
+    """Decodes images, a few dozen ahead by all cores.
 
-    def decode(image: RawImage):
-        return image, image.image(), image.labels() if image.labels else None
+    Attributes:
+        bad: id -> why, of the test pictures that could not be read and for which a black picture stands.
+    """
 
-    ahead = 64
-    bar = tqdm(total=len(images), desc="prepare", unit="image", disable=not sys.stderr.isatty(), delay=1)
-    with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
-        for start in range(0, len(images), ahead):
-            for item in pool.map(decode, images[start : start + ahead]):
-                yield item
-                bar.update()
+    AHEAD = 64
 
+    def __init__(self, layers: int, stands_in: bool):
+        self.layers, self.stands_in = layers, stands_in
+        self.bad: dict[str, str] = {}
+        self.tests = 0
+        # (shape, dtype) of what was read
+        self.shapes: Counter = Counter()
 
-def _grouped(images: list[RawImage]) -> list[RawImage]:
-    """Where some images have a group, one without is a group of its own, called like itself."""
-    if not any(image.group for image in images):
-        return images
-    return [image if image.group else replace(image, group=image.id) for image in images]
+    def of(self, images: list[RawImage]) -> Iterator[tuple[RawImage, np.ndarray, np.ndarray | None]]:
+        """(image, picture H x W x C, labels H x W x layers or None) in order. Raises UserError."""
+        from tqdm import tqdm
 
+        self.tests = sum(image.part == "test" for image in images)
+        bar = tqdm(total=len(images), desc="prepare", unit="image", disable=not sys.stderr.isatty(), delay=1)
+        with ThreadPoolExecutor(os.cpu_count()) as pool, bar:
+            for start in range(0, len(images), self.AHEAD):
+                batch = images[start : start + self.AHEAD]
+                found = [pool.submit(self._decode, image) for image in batch]
+                try:
+                    for image, future in zip(batch, found, strict=True):
+                        picture, labels = future.result()
+                        if picture is None:
+                            picture, labels = self._stand_in(image, labels, batch, found)
+                        self.shapes[picture.shape, picture.dtype] += 1
+                        yield image, picture, labels
+                        bar.update()
+                finally:
+                    for future in found:
+                        future.cancel()
 
-def _refuse_torn(images: list[RawImage]) -> None:
-    """Raises UserError where the slices of a volume do not lie on each other in the order of their ids."""
-    keys = [(image.part, image.group) for image in images]
-    starts = Counter(key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1])
-    torn = [group for (_, group), count in starts.items() if count > 1]
-    if torn:
-        raise UserError(
-            f"the slices of {len(torn)} volume(s) do not follow each other when sorted by id: {shown(torn)}; "
-            "ids must begin with what a volume's slices share (patient_007)"
-        )
+    def notes(self) -> list[str]:
+        """Which pictures could not be read. Raises UserError where it is all there are to answer."""
+        if not self.bad:
+            return []
+        first = next(iter(self.bad.values()))
+        if len(self.bad) == self.tests:
+            raise UserError(f"none of the {self.tests} test pictures can be read; the first: {first}")
+        count = f"{len(self.bad)} of {self.tests} test pictures cannot be read and get an empty answer"
+        return [f"{count}: {shown(self.bad)}; the first: {first}"]
 
+    def _decode(self, image: RawImage) -> tuple[np.ndarray | None, np.ndarray | None]:
+        try:
+            with _own_code(f"image() of image {image.id}"):
+                picture = checks.checked_picture(image.image(), image)
+        except UserError as error:
+            if image.part != "test":
+                raise
+            if not self.stands_in:
+                raise UserError(f"{error}; or give this test image an empty answer: --on-bad-image empty") from error
+            self.bad[image.id] = str(error)
+            return None, self._labels(image, needed=False)
+        return picture, self._labels(image)
 
-def _refuse_twins(images: list[RawImage]) -> None:
-    if not any(image.part == "train" for image in images):
-        raise UserError("no train images among the raw files; is it the right folder?")
-    seen = set()
-    twins = [image.id for image in images if image.id in seen or seen.add(image.id)]
-    if twins:
-        raise UserError(f"{len(twins)} image id(s) are there more than once: {shown(twins)}")
+    def _labels(self, image: RawImage, needed: bool = True) -> np.ndarray | None:
+        if image.labels is None:
+            return None
+        try:
+            with _own_code(f"labels() of image {image.id}"):
+                return checks.checked_labels(image.labels(), image)
+        except UserError:
+            if needed:
+                raise
+            return None
+
+    def _stand_in(self, image: RawImage, labels, batch: list[RawImage], found: list) -> tuple[np.ndarray, np.ndarray]:
+        """A black picture, as large as its labels, as other slices of its volume, or as most pictures are."""
+        (shape, dtype), _ = self.shapes.most_common(1)[0]
+        size = shape[:2]
+        near = [
+            future.result()[0]
+            for other, future in zip(batch, found, strict=True)
+            if image.group and (other.part, other.group) == (image.part, image.group)
+        ]
+        size = next((picture.shape[:2] for picture in near if picture is not None), size)
+        if labels is not None:
+            size = labels.shape[:2]
+        elif image.labels:
+            labels = np.zeros((*size, self.layers), np.uint8)
+        return np.zeros((*size, shape[2]), dtype), labels

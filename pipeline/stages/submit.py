@@ -123,13 +123,22 @@ def _texts(job: Job, ids: list[str], thresholds: list, pictures: Path | None):
     groups = dict(zip(job.prepared.table["id"], job.prepared.table["group"], strict=True))
     items = ((groups[name], probabilities) for name, probabilities in _averaged(job, ids))
     names = tqdm(ids, desc="submit", unit="image", disable=not sys.stderr.isatty(), delay=1)
+    bad = set(job.prepared.info.get("bad", []))
     for name, labels in zip(names, task.decoded(items, thresholds), strict=True):
+        if name in bad:
+            labels = _nothing(task, labels.shape[:2])
         texts = task.texts(labels)
         if not np.array_equal(_read_back(task, texts, labels.shape[:2]), labels):
             raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
         if pictures:
             _write_picture(pictures / f"{name}.png", labels)
         yield name, texts
+
+
+def _nothing(task, shape: tuple[int, int]) -> np.ndarray:
+    """The labels of an image whose picture cannot be read: those of blank rows."""
+    blank = [""] * len(task.classes)
+    return task.labels_of(*rle.parse_many(blank), len(blank), shape)
 
 
 def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:

@@ -140,6 +140,16 @@ def test_the_reader_of_tgs_finds_every_image(folder, raw):
     assert not [image.id for image in data.images if image.doubt and image.doubt(image.labels())]
 
 
+def test_masks_that_a_table_cut_off_does_not_name_are_said(small, tmp_path):
+    demo.draw(tmp_path)
+    table = tmp_path / "train.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    with RawFiles(tmp_path) as files:
+        (note,) = tgs.read(files).notes
+    assert note.startswith("1 mask(s) are of images that train.csv does not name") and lines[-1].split(",")[0] in note
+
+
 def test_images_are_grey_in_three_equal_channels(raw):
     for name in list(raw.by_stem(r"(?:^|/)(images/[^/]+\.png)$").values())[:40]:
         picture = raw.picture(name)

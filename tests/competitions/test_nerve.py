@@ -108,6 +108,14 @@ def test_a_mask_that_differs_from_the_table_is_said(tmp_path):
     }
 
 
+def test_masks_that_a_table_cut_off_does_not_name_are_said(tmp_path):
+    content = files()
+    content["train_masks.csv"] = b"\n".join(content["train_masks.csv"].split(b"\n")[:-1])
+    answers, data = found(unpacked(tmp_path, content))
+    assert ("train", IDS[-1]) not in answers
+    assert data.notes == [f"1 mask(s) are of frames that train_masks.csv does not name, and left out: {IDS[-1]}"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
