@@ -3,31 +3,33 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults_parts.results import differing, not_there, results
 from tests.start import TINY, environment
 
 WORDS = ["demo", *TINY, "--folds", "2", "--epochs", "3", "--run", "tried"]
-TOGETHER = 10  # kills of one run, before it may end
+TOGETHER = 6  # kills of one run, before it may end
 
 
 class Life:
     """One run from its beginning to its end, killed several times on its way."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, begun: Path | None = None):
         self.root = root
-        root.mkdir()
+        shutil.copytree(begun, root) if begun else root.mkdir()
         self.log = root / "log.txt"
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *stages: str) -> subprocess.Popen:
         with self.log.open("w") as out:
-            command = [sys.executable, "-P", "-m", "pipeline", *WORDS, "--root", str(self.root)]
+            command = [sys.executable, "-P", "-m", "pipeline", *WORDS, *stages, "--root", str(self.root)]
             return subprocess.Popen(
                 command, cwd=self.root, env=environment(), stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -42,10 +44,12 @@ class Life:
         process.wait()
         return self._stage()
 
-    def finish(self) -> None:
-        process = self.start()
+    def finish(self, *stages: str) -> float:
+        """Runs to the end; how many seconds that took."""
+        process, started = self.start(*stages), time.monotonic()
         process.wait(600)
         self._ended(process)
+        return time.monotonic() - started
 
     def _ended(self, process: subprocess.Popen) -> None:
         if process.returncode:
@@ -58,47 +62,61 @@ class Life:
         return begun[-1] if begun else "start"
 
 
-def undisturbed(scratch: Path) -> tuple[dict[str, str], float]:
-    """The results of a run that nobody kills, and how long it took."""
-    life, started = Life(scratch / "undisturbed"), time.monotonic()
-    life.finish()
-    return results(life.root), time.monotonic() - started
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody kills: its files, the root as it was when all was trained, and the seconds of both halves."""
+
+    files: dict[str, str]
+    trained: Path
+    first: float
+    second: float
+
+
+def undisturbed(scratch: Path) -> Undisturbed:
+    life, trained = Life(scratch / "undisturbed"), scratch / "trained"
+    first = life.finish("train")
+    shutil.copytree(life.root, trained)
+    second = life.finish()
+    return Undisturbed(results(life.root), trained, first, second)
 
 
 def run(kills: int, seed: int, scratch: Path) -> bool:
     """Prints where the kills fell, and what came of them; whether all is well."""
-    wanted, seconds = undisturbed(scratch)
-    print(f"undisturbed: {len(wanted)} files, {seconds:.0f} s", flush=True)
-    source, at, files, faults, number = random.Random(seed), Counter(), 0, 0, 0
+    wanted = undisturbed(scratch)
+    print(f"undisturbed: {len(wanted.files)} files, {wanted.first:.0f} + {wanted.second:.0f} s", flush=True)
+    source, at, files, number = random.Random(seed), Counter(), 0, 0
     while sum(at.values()) < kills:
         number += 1
-        life, count = Life(scratch / f"life{number}"), min(TOGETHER, kills - sum(at.values()))
+        # every other run begins where all is trained: otherwise training would take nearly all of the kills
+        begun = None if number % 2 else wanted.trained
+        life = Life(scratch / f"life{number}", begun)
+        count = min(TOGETHER, kills - sum(at.values()))
+        fell: list[str] = []
         try:
-            fell = _killed(life, count, seconds, source)
+            _kill(life, count, wanted.second if begun else wanted.first, source, fell)
             life.finish()
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             print(f"  run {number} does not go on: {error}", flush=True)
-            faults += 1
-            at["not resumed"] += count
+            # the last of them is the one that it does not go on from
+            at.update(fell[:-1])
+            at["not resumed"] += 1
             continue
         at.update(fell)
-        other = [*differing(wanted, results(life.root)), *not_there(life.root)]
+        other = [*differing(wanted.files, results(life.root)), *not_there(life.root)]
         files += len(other)
         print(f"  run {number}: killed in {', '.join(fell)}; differing: {', '.join(other) or 'nothing'}", flush=True)
+        shutil.rmtree(life.root)
     print(", ".join(f"{stage} {count}" for stage, count in at.most_common()))
     total = sum(at.values())
     print(f"kills {total}, resumed {total - at['not resumed']}, differing files {files}")
-    return not faults and not files
+    return not at["not resumed"] and not files
 
 
-def _killed(life: Life, count: int, seconds: float, source: random.Random) -> list[str]:
-    """Kills a run up to `count` times; fewer where it comes to its end before. Where each kill fell."""
-    found: list[str] = []
-    # what is done is not done again: each start gets a share of the way further, after loading what it needs
-    longest = min(seconds, 6 + 2 * seconds / count)
-    while len(found) < count:
-        stage = life.killed_after(source.uniform(0, longest))
+def _kill(life: Life, count: int, seconds: float, source: random.Random, fell: list[str]) -> None:
+    """Kills a run up to `count` times, fewer where it comes to its end before; adds where each kill fell."""
+    while len(fell) < count:
+        # what is done is not done again, but what is loaded is loaded again: any moment of the way is possible
+        stage = life.killed_after(source.uniform(0.05, 1) * seconds)
         if stage is None:
             break
-        found.append(stage)
-    return found
+        fell.append(stage)
