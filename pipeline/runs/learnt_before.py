@@ -1,18 +1,18 @@
 """A fold that another run of the competition has learnt already: its weights are copied, not learnt once more.
 
 Recipes that differ only in how a network predicts (`recipe.PREDICTING`) learn the same from the same data and folds.
+What is damaged, or not finite, is never taken.
 """
 
 import shutil
 
 from pipeline import recipe as recipes
-from pipeline.store import disk, records
 from pipeline.errors import UserError
 from pipeline.runs.job import Job
+from pipeline.store import disk, records
 from pipeline.store.paths import Store
+from pipeline.training import backend, history, weights
 
-# how the weights came about: the report shows it
-HISTORY, ENVIRONMENT = "history.csv", "environment.json"
 # of the environment: with another of these the fold would be another one
 DECISIVE = ("code", "backend", "precision", "pretrained", "changed_meanwhile")
 
@@ -35,26 +35,29 @@ def take(job: Job, fold, inputs: dict, environment: dict) -> str:
 
 def _same(other: Store, fold, inputs: dict, environment: dict) -> dict | None:
     """The environment that another run learnt the fold in, where that run would do; None where it would not."""
-    weights, beside = other.model_file(fold), [other.fold(fold) / name for name in (HISTORY, ENVIRONMENT)]
-    if weights is None or weights.suffix != ".h5" or not all(path.exists() for path in beside):
+    learnt, folder = other.model_file(fold), other.fold(fold)
+    # how the weights came about: the report shows it
+    beside = [folder / name for name in (history.NAME, backend.ENVIRONMENT)]
+    if learnt is None or learnt.name != weights.NAME or not all(path.exists() for path in beside):
         return None
     try:
-        record, found = records.read_record(weights), disk.read_json(beside[1])
+        record, found = records.read_record(learnt), backend.recorded(folder)
+        if record is None or _learnt(record["inputs"]) != _learnt(inputs) or _decisive(found) != _decisive(environment):
+            return None
+        history.read(folder)
+        weights.check_file(learnt)
     except UserError:
         # a damaged file of a run that nobody asked about: that run will not do
-        return None
-    if record is None or _learnt(record["inputs"]) != _learnt(inputs) or _decisive(found) != _decisive(environment):
         return None
     return found
 
 
 def _copy(other: Store, own: Store, fold, inputs: dict, environment: dict) -> None:
-    with disk.atomic(own.fold(fold) / HISTORY) as part:
-        shutil.copyfile(other.fold(fold) / HISTORY, part)
-    disk.write_json(own.fold(fold) / ENVIRONMENT, {"taken_from": other.run, **environment})
-    weights = other.model_file(fold)
-    with records.recorded(own.fold(fold) / weights.name, inputs) as part:
-        shutil.copyfile(weights, part)
+    with disk.atomic(own.fold(fold) / history.NAME) as part:
+        shutil.copyfile(other.fold(fold) / history.NAME, part)
+    disk.write_json(own.fold(fold) / backend.ENVIRONMENT, {"taken_from": other.run, **environment})
+    with records.recorded(own.fold(fold) / weights.NAME, inputs) as part:
+        shutil.copyfile(other.fold(fold) / weights.NAME, part)
 
 
 def _decisive(environment: dict) -> list:

@@ -8,13 +8,13 @@ where the other run has learnt pseudo-labels itself, because each run in such a 
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.store import records
-from pipeline.runs import trained
 from pipeline.errors import UserError, shown
-from pipeline.runs.job import Job
-from pipeline.store.predictions import Predictions
 from pipeline.recipe import Recipe
+from pipeline.runs import trained
+from pipeline.runs.job import Job
+from pipeline.store import records
 from pipeline.store.paths import Store
+from pipeline.store.predictions import Predictions
 from pipeline.training import pseudo_labels
 from pipeline.training.pseudo_labels import PseudoLabels
 

@@ -21,8 +21,8 @@ from pipeline.runs import answers, learnt_before, pseudo, trained, tuning
 from pipeline.runs.job import Job
 from pipeline.store import disk, locks, records
 from pipeline.tasks import scoring
-from pipeline.training import backend, budget, trainer
-from pipeline.training.plan import FoldPlan, steps_of
+from pipeline.training import backend, budget, history, trainer
+from pipeline.training.plan import FoldPlan, late_from, steps_of
 
 READS = ("split",)
 
@@ -44,6 +44,7 @@ def run(job: Job, named: bool = False) -> None:
     chosen = unfinished(job)
     for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
         job.say(f"fold {fold} is trained already (--again trains it again)")
+    _warn_of_other_code(job, chosen)
     _save_recipe(job, chosen)
     job = job.settled()
     for fold in chosen:
@@ -93,6 +94,8 @@ def _train(job: Job, fold) -> None:
     if job.again:
         shutil.rmtree(folder, ignore_errors=True)
     _warn_of_changed_code(job, folder)
+    # what cannot be read is said before the work
+    history.read(folder)
     arguments = plan, job.prepared, job.competition, job.recipe
     if not job.store.model_file(fold):
         environment = learner.environment(job.recipe)
@@ -101,15 +104,18 @@ def _train(job: Job, fold) -> None:
         if before:
             job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
         else:
-            disk.write_json(folder / "environment.json", {**environment, **_changed_meanwhile(folder)})
+            disk.write_json(folder / backend.ENVIRONMENT, {**environment, **_changed_meanwhile(folder)})
             learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
         for line in _scores(job, plan):
             job.say(f"fold {fold}: {line}")
     (folder / "checkpoint.npz").unlink(missing_ok=True)
-    learnt = trained.minutes([folder / "history.csv"])
-    words = "" if learnt is None else f", of which its epochs took {learnt:.1f}"
+    epochs = history.read(folder)
+    still = history.not_falling(epochs, steps_of(job.recipe, len(plan.learnt)), late_from(job.recipe))
+    if still:
+        job.say(f"warning: fold {fold}: {still}")
+    words = f", of which its epochs took {history.minutes(epochs):.1f}" if epochs else ""
     job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes{words}")
 
 
@@ -132,8 +138,7 @@ def _changed_meanwhile(folder: Path) -> dict:
     """Which files that decide what is learnt are others now than when a killed fold began; blank where none is."""
     if not (folder / "checkpoint.npz").exists():
         return {}
-    path = folder / "environment.json"
-    before = disk.read_json(path).get("changed_meanwhile", []) if path.exists() else []
+    before = backend.recorded(folder).get("changed_meanwhile") or []
     changed = sorted({*before, *backend.changed_code(folder)})
     return {"changed_meanwhile": changed} if changed else {}
 
@@ -141,8 +146,7 @@ def _changed_meanwhile(folder: Path) -> dict:
 def _refuse_another_beginning(job: Job, environment: dict) -> None:
     """Raises UserError where another fold of the run began with another file of weights under the same name."""
     for fold in trained.folds(job):
-        path = job.store.fold(fold) / "environment.json"
-        began = disk.read_json(path).get("pretrained") if path.exists() else None
+        began = backend.recorded(job.store.fold(fold)).get("pretrained")
         if began and environment.get("pretrained", began) != began:
             raise UserError(
                 f"{job.recipe.weights} is not the file that fold {fold} began with; bring that one back, or start "
@@ -216,6 +220,20 @@ def _epochs(job: Job, plans: list[FoldPlan]) -> int:
 
 def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'s' if count > 1 else ''}"
+
+
+def _warn_of_other_code(job: Job, chosen: list) -> None:
+    """Of a run whose folds are not all learnt by the same code, the scores of single folds do not say the same."""
+    found: dict[tuple[str, ...], list] = {}
+    for fold in [fold for fold in trained.folds(job) if chosen and fold not in chosen]:
+        changed = backend.changed_code(job.store.fold(fold))
+        if changed:
+            found.setdefault(tuple(changed), []).append(fold)
+    for changed, folds in found.items():
+        job.say(
+            f"warning: changed since fold {shown(folds)} of this run learnt, and before fold {shown(chosen)} does: "
+            f"{shown(changed)} (train --again makes them alike)"
+        )
 
 
 def _warn_of_changed_code(job: Job, folder: Path) -> None:

@@ -14,7 +14,9 @@ from pipeline.errors import UserError, not_installed
 from pipeline.store import disk
 
 BACKENDS = ("tensorflow", "jax", "torch")
-MEASURING = ("budget", "pace", "trainer")  # files of training/ that do not change what is learnt
+# files of training/ that do not change what is learnt
+MEASURING = ("budget", "pace", "trainer", "history", "memory")
+ENVIRONMENT = "environment.json"
 
 
 def chosen() -> str:
@@ -106,12 +108,29 @@ def machine() -> dict:
     return {"python": platform.python_version(), "hardware": hardware.described(), "code": code_fingerprints()}
 
 
-def changed_code(folder: Path) -> list[str]:
-    """The files that decide what is learnt and are not as they were when the fold in `folder` began to learn."""
-    path = folder / "environment.json"
+def recorded(folder: Path) -> dict:
+    """What the fold in `folder` was trained with, as `environment` said it then; empty where nothing is known.
+
+    Raises UserError when its environment.json is not what a training wrote.
+    """
+    path = folder / ENVIRONMENT
     if not path.exists():
-        return []
-    saved, now = disk.read_json(path).get("code"), code_fingerprints()
+        return {}
+    found = disk.read_json(path)
+    parts = {"code": dict, "changed_meanwhile": list, "backend": str, "precision": str, "pretrained": str}
+    wrong = [name for name, kind in parts.items() if not isinstance(found.get(name, kind()), kind)]
+    texts = [] if wrong else [*found.get("code", {}).values(), *found.get("changed_meanwhile", [])]
+    if wrong or not all(isinstance(text, str) for text in texts):
+        raise UserError(f"{path} is not what a training writes; delete it, or train the fold with --again")
+    return found
+
+
+def changed_code(folder: Path) -> list[str]:
+    """The files that decide what is learnt and are not as they were when the fold in `folder` began to learn.
+
+    Raises UserError as `recorded`.
+    """
+    saved, now = recorded(folder).get("code"), code_fingerprints()
     if not saved:
         return []
     # a file that is new changes nothing while no other one changed

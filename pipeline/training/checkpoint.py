@@ -7,6 +7,7 @@ count, which under float16 leaves out skipped steps.
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import keras
@@ -15,13 +16,40 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.recipe import completed
 from pipeline.store.disk import atomic
+from pipeline.training import weights
+
+# what reading a file that is another one, or damaged, can end in
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+)
 
 
-def save(path: Path, learner, epoch: int, inputs: dict) -> None:
-    """Network, optimizer (with its moving averages), the number of finished epochs, and what they were made from."""
-    arrays = {f"v{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(_variables(learner))}
+def arrays_of(learner) -> list[np.ndarray]:
+    """Everything that learning changes, network and optimizer (with its moving averages), copied from the device."""
+    return [keras.ops.convert_to_numpy(value) for value in _variables(learner)]
+
+
+def are_finite(learner, arrays: list[np.ndarray]) -> bool:
+    """Whether none of them, as `arrays_of` gives them, holds a number that is NaN or infinite."""
+    # the scale of a loss is doubled until it overflows: that ends in a step that is skipped, in nothing else
+    variables = zip(_variables(learner), arrays, strict=True)
+    return weights.are_finite(array for variable, array in variables if variable.name != "dynamic_scale")
+
+
+def save(path: Path, arrays: list[np.ndarray], epoch: int, inputs: dict) -> None:
+    """What `arrays_of` gives, the number of finished epochs, and what they were made from."""
+    named = {f"v{i}": array for i, array in enumerate(arrays)}
     with atomic(path) as part, part.open("wb") as file:
-        np.savez(file, epoch=epoch, inputs=json.dumps(inputs, sort_keys=True), **arrays)
+        np.savez(file, epoch=epoch, inputs=json.dumps(inputs, sort_keys=True), **named)
 
 
 def load(path: Path, learner, inputs: dict) -> int:
@@ -32,12 +60,7 @@ def load(path: Path, learner, inputs: dict) -> int:
     """
     if not path.exists():
         return 0
-    try:
-        with np.load(path) as saved:
-            epoch, made_from = int(saved["epoch"]), json.loads(str(saved["inputs"]))
-            arrays = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"{path} is damaged ({error}); delete it to train the fold from its start") from error
+    epoch, made_from, arrays = _read(path)
     variables = _variables(learner)
     same_build = [array.shape for array in arrays] == [tuple(variable.shape) for variable in variables]
     wanted = json.loads(json.dumps(inputs))
@@ -51,9 +74,37 @@ def load(path: Path, learner, inputs: dict) -> int:
         )
     if made_from != wanted or not same_build:
         return 0
+    epochs = wanted["recipe"]["epochs"]
+    if not 1 <= epoch <= epochs:
+        raise _damaged(path, f"it has finished epoch {epoch} of {epochs}")
+    if not are_finite(learner, arrays):
+        raise _damaged(path, "what it has learnt is NaN or infinite")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
     return epoch
+
+
+def _read(path: Path) -> tuple[int, dict, list[np.ndarray]]:
+    """(epoch, inputs, arrays). Raises UserError unless it is a file that `save` wrote."""
+    if not path.is_file():
+        raise _damaged(path, "it is no file")
+    try:
+        with np.load(path) as saved:
+            epoch, made_from = saved["epoch"], json.loads(str(saved["inputs"]))
+            arrays = [saved[f"v{i}"] for i in range(len(saved.files) - 2)]
+    except _UNREADABLE as error:
+        raise _damaged(path, str(error)) from error
+    if epoch.shape or epoch.dtype.kind not in "iu":
+        raise _damaged(path, "its epoch is no whole number")
+    if not isinstance(made_from, dict) or not isinstance(made_from.get("recipe", {}), dict):
+        raise _damaged(path, "it does not say what it was made from")
+    if any(array.dtype.kind not in "fiubV" for array in arrays):
+        raise _damaged(path, "it holds what is no number")
+    return int(epoch), made_from, arrays
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged ({why}); delete it to train the fold from its start")
 
 
 def set_randomness(learner, seed: int, fold: int, epoch: int) -> None:

@@ -3,9 +3,11 @@
 A function of files: it can run on any machine, and a fold that was killed goes on from its last finished epoch.
 """
 
-import csv
+import contextlib
 import math
 import time
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -21,17 +23,16 @@ from pipeline.store import disk, records
 from pipeline.store.predictions import PredictionWriter
 from pipeline.store.prepared import Prepared
 from pipeline.tasks import scoring
-from pipeline.training import backend, checkpoint, hardware, losses
+from pipeline.training import backend, checkpoint, hardware, history, losses, memory, weights
 from pipeline.training.batches import Batches
 from pipeline.training.learner import Learner
 from pipeline.training.optimizer import optimizer_for
-from pipeline.training.plan import FoldPlan, check_held_out, check_loss, network_window, training_shape
+from pipeline.training.plan import FoldPlan, check_held_out, check_loss, late_from, network_window, training_shape
 from pipeline.training.predict import Predictor
 from pipeline.training.progress import Progress
 from pipeline.training.pseudo_labels import LearntLabels
 
-WEIGHTS = "model.weights.h5"
-HISTORY = ["epoch", "loss", "iou", "accuracy", "learning_rate", "score", "seconds"]
+WEIGHTS = weights.NAME
 
 
 def precision_for(recipe: Recipe) -> str:
@@ -59,8 +60,10 @@ def frame_for(recipe: Recipe) -> Frame:
     return models.named(recipe.model).frame(recipe)
 
 
-def predictor_for(recipe: Recipe, competition: Competition, info: dict, network) -> Predictor:
-    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe))
+def predictor_for(recipe: Recipe, competition: Competition, info: dict, network, name="the network") -> Predictor:
+    """`name`: of what answers, for a message."""
+    remedy = weights.remedy(recipe, precision_for(recipe))
+    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe), name, remedy)
 
 
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
@@ -83,8 +86,26 @@ def environment(recipe: Recipe) -> dict:
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
     """Trains until the last epoch, then writes `model.weights.h5`: the moving average of the weights.
 
-    Raises UserError when the recipe does not fit the competition.
+    Raises UserError when the recipe does not fit the competition, a file of an earlier start is damaged, memory is
+    exhausted, or what is learnt is no longer finite.
     """
+    with enough_memory(plan, recipe):
+        scorer = _learnt(plan, prepared, competition, recipe)
+    with records.recorded(plan.folder / WEIGHTS, plan.inputs) as part:
+        # Keras insists on this ending
+        scorer.save_weights(part)
+
+
+def enough_memory(plan: FoldPlan, recipe: Recipe) -> contextlib.AbstractContextManager:
+    """Where a block that learns exhausts memory, it ends with what to try instead."""
+    return memory.enough(
+        lambda: f"fold {plan.name} to learn from batches of {recipe.batch_size}",
+        lambda: memory.smaller_batch(recipe.batch_size),
+    )
+
+
+def _learnt(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe):
+    """A network with the moving average of what the fold has learnt until the last epoch."""
     learner, batches = learner_for(plan, prepared, competition, recipe)
     path = plan.folder / "checkpoint.npz"
     first_epoch = checkpoint.load(path, learner, plan.inputs)
@@ -92,27 +113,45 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
         print(f"{path} is of other data, another recipe or another network: the fold begins anew", flush=True)
     if not first_epoch:
         models.start(learner.network, recipe)
-    history = _read_history(plan.folder / "history.csv")[:first_epoch]
+    before = [row for row in history.read(plan.folder) if row["epoch"] <= first_epoch]
     scorer = network_for(recipe, competition, batches.view.info)
-    epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, history)
-    name = "all" if plan.number < 0 else plan.number
-    progress = Progress(f"fold {name}", recipe.epochs, first_epoch, batches.steps, history)
+    epoch_end = _EpochEnd(plan, prepared, competition, recipe, scorer, before)
+    progress = Progress(f"fold {plan.name}", recipe.epochs, first_epoch, batches.steps, before)
     if first_epoch < recipe.epochs:
-        stream = batches.stream(first_epoch * batches.steps)
+        _learn(learner, batches, recipe.epochs, first_epoch, [epoch_end, progress])
+    scorer.set_weights(checkpoint.averaged_weights(learner))
+    return scorer
+
+
+def _learn(learner: Learner, batches: Batches, epochs: int, first_epoch: int, callbacks: list) -> None:
+    failed: list[Exception] = []
+    stream = batches.stream(first_epoch * batches.steps)
+    try:
         learner.fit(
-            stream,
+            _remembering(stream, failed),
             steps_per_epoch=batches.steps,
-            epochs=recipe.epochs,
+            epochs=epochs,
             initial_epoch=first_epoch,
             shuffle=False,
             verbose=0,
-            callbacks=[epoch_end, progress],
+            callbacks=callbacks,
         )
-        stream.close()
-    scorer.set_weights(checkpoint.averaged_weights(learner))
-    with records.recorded(plan.folder / WEIGHTS, plan.inputs) as part:
-        # Keras insists on this ending
-        scorer.save_weights(part)
+    except Exception:
+        # of a batch that could not be made TensorFlow says only that something went wrong
+        if failed:
+            raise failed[0] from None
+        raise
+    # not where it failed: a thread may still be asking for batches
+    stream.close()
+
+
+def _remembering(stream: Iterable, failed: list[Exception]) -> Iterator:
+    """The stream, and in `failed` the error that it ends with."""
+    try:
+        yield from stream
+    except Exception as error:
+        failed.append(error)
+        raise
 
 
 def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> tuple:
@@ -141,7 +180,7 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
     view = prepared.view(recipe.neighbours, recipe.slices)
     network = network_for(recipe, competition, view.info)
     load_weights(network, folder / WEIGHTS)
-    predictor = predictor_for(recipe, competition, view.info, network)
+    predictor = predictor_for(recipe, competition, view.info, network, str(folder / WEIGHTS))
     flips, seen = flips_for(recipe, competition), scales_for(recipe)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
         for row, plain, averaged in predictor.predict(view, rows, flips, seen):
@@ -149,15 +188,20 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
 
 
 def load_weights(network, path: Path) -> None:
-    """Raises UserError when the file holds no weights for this network."""
+    """Raises UserError when the file is damaged, or holds no weights for this network, or some that are not finite."""
+    weights.check_file(path)
     try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras leaves layers as they were where the file has none of their kind, and only warns
+            warnings.filterwarnings("error", message="Skipping", category=UserWarning)
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError, UserWarning) as error:
         line = str(error).splitlines()[0][:120]
         raise UserError(f"{path} holds no weights for this network ({line}); train the fold with --again") from error
 
 
 def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches, window) -> Learner:
+    scaled = precision_for(recipe) == "float16"
     learner = Learner(
         network,
         recipe,
@@ -168,23 +212,27 @@ def _learner(network, recipe: Recipe, competition: Competition, info: dict, batc
         task=competition.task,
         symmetry=competition.symmetry,
         weights=losses.balance(info.get("class_pixels", []), recipe.class_balance),
+        scaled=scaled,
     )
-    optimizer = optimizer_for(recipe, batches.steps, scaled=precision_for(recipe) == "float16")
+    optimizer = optimizer_for(recipe, batches.steps, scaled=scaled)
     learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
     optimizer.build(learner.trainable_variables)
     return learner
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """Sets the randomness of an epoch as it begins; at its end: score, history, then the checkpoint."""
+    """Sets the randomness of an epoch as it begins; at its end: is all finite, score, history, then the checkpoint.
 
-    def __init__(self, plan, prepared, competition, recipe, scorer, history: list[dict]):
+    Args: finished: the epochs before, to which each epoch adds its own.
+    """
+
+    def __init__(self, plan, prepared, competition, recipe, scorer, finished: list[dict]):
         super().__init__()
         self.plan, self.prepared, self.competition, self.recipe = plan, prepared, competition, recipe
-        self.scorer, self.history = scorer, history
+        self.scorer, self.finished = scorer, finished
         self.view = prepared.view(recipe.neighbours, recipe.slices)
-        self.predictor = predictor_for(recipe, competition, self.view.info, scorer)
-        self.late_from = math.ceil(recipe.epochs * (1 - recipe.late_share)) if recipe.late_loss else recipe.epochs
+        self.predictor = predictor_for(recipe, competition, self.view.info, scorer, f"fold {plan.name}")
+        self.late_from = late_from(recipe)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
@@ -192,12 +240,15 @@ class _EpochEnd(keras.callbacks.Callback):
         self.model.is_late.assign(float(epoch >= self.late_from))
 
     def on_epoch_end(self, epoch, logs=None):
+        loss, arrays = self.model.mean_loss(logs), checkpoint.arrays_of(self.model)
+        # before anything of this epoch is written
+        self._refuse_what_is_not_finite(epoch + 1, loss, arrays)
         due = (epoch + 1) % self.recipe.score_every == 0 or epoch + 1 == self.recipe.epochs
         score = self._score() if due and len(self.plan.held_out) else None
-        self.history.append(
+        self.finished.append(
             {
                 "epoch": epoch + 1,
-                "loss": float(logs["loss"]),
+                "loss": loss,
                 "iou": float(logs["iou"]),
                 "accuracy": float(logs["accuracy"]),
                 "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
@@ -205,9 +256,15 @@ class _EpochEnd(keras.callbacks.Callback):
                 "seconds": round(time.monotonic() - self.started, 2),
             }
         )
-        rows = [[row.get(name) for name in HISTORY] for row in self.history]
-        disk.write_rows(self.plan.folder / "history.csv", HISTORY, rows)
-        checkpoint.save(self.plan.folder / "checkpoint.npz", self.model, epoch + 1, self.plan.inputs)
+        history.write(self.plan.folder, self.finished)
+        checkpoint.save(self.plan.folder / "checkpoint.npz", arrays, epoch + 1, self.plan.inputs)
+
+    def _refuse_what_is_not_finite(self, epoch: int, loss: float, arrays: list[np.ndarray]) -> None:
+        if math.isfinite(loss) and checkpoint.are_finite(self.model, arrays):
+            return
+        what = "its weights are NaN or infinite" if math.isfinite(loss) else f"its loss is {loss}"
+        remedy = weights.remedy(self.recipe, precision_for(self.recipe))
+        raise UserError(f"fold {self.plan.name}, epoch {epoch}: {what}, nothing of this epoch is kept; {remedy}")
 
     def _score(self) -> float:
         """The held-out score at threshold .5 of the averaged weights, without flips."""
@@ -218,14 +275,3 @@ class _EpochEnd(keras.callbacks.Callback):
         items = ((groups[row], plain, self.prepared.labels[row]) for row, plain, _ in answers)
         metric, thresholds = self.competition.metric, task.plain_thresholds()
         return scoring.count(metric, task, items, thresholds, self.prepared.groups(rows)).score()
-
-
-def _read_history(path: Path) -> list[dict]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        {name: (int(value) if name == "epoch" else float(value) if value else None) for name, value in row.items()}
-        for row in rows
-    ]

@@ -13,7 +13,7 @@ from pipeline.store import disk, records
 from pipeline.store.predictions import PredictionWriter
 from pipeline.store.prepared import Prepared
 from pipeline.tasks.ahead import in_order
-from pipeline.training import backend
+from pipeline.training import backend, memory
 from pipeline.training.plan import FoldPlan
 
 CHOICE = "model.json"
@@ -31,7 +31,7 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     filled = plan.learnt[prepared.table["coverage"].to_numpy(float)[plan.learnt] > 0]
     rows = filled[np.linspace(0, len(filled) - 1, min(MOST, len(filled))).astype(int)]
     pairs = ((_scaled(prepared, row), prepared.labels[row][..., 0] != 0) for row in rows)
-    with records.recorded(plan.folder / CHOICE, plan.inputs) as part:
+    with _enough_memory(), records.recorded(plan.folder / CHOICE, plan.inputs) as part:
         disk.write_json(part, classical.choose(pairs))
 
 
@@ -50,9 +50,16 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
     def answer(row):
         return task.of_one(classical.soft(_scaled(prepared, row), choice))
 
-    with PredictionWriter(folder, name, task.outputs, inputs, keep_plain, len(rows), title) as writer:
+    with (
+        _enough_memory(),
+        PredictionWriter(folder, name, task.outputs, inputs, keep_plain, len(rows), title) as writer,
+    ):
         for row, found in zip(rows, in_order(answer, rows, quiet=True), strict=True):
             writer.add(prepared.table["id"].iat[row], found, found)
+
+
+def _enough_memory():
+    return memory.enough(lambda: "the filters of the classical model", lambda: "close other programs")
 
 
 def _scaled(prepared: Prepared, row: int) -> np.ndarray:
@@ -66,6 +73,8 @@ def _read(path) -> dict:
     choice = disk.read_json(path)
     try:
         classical.check(choice)
+        if choice["level"] is not None and not np.isfinite(choice["scale"]):
+            raise ValueError("its scale is infinite")
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is no choice of a filter ({error}); mend it, or train the fold with --again"

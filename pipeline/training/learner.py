@@ -1,5 +1,7 @@
 """The Keras model that `fit` sees: it scales and augments on the device, runs the network, and knows the loss."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -20,9 +22,12 @@ class Learner(keras.Model):
         value_range: the image value that stands for 1.
         task: the kind of answer.
         weights: of the classes in the loss, or None.
+        scaled: whether the loss is scaled up for float16, and steps that overflow are left out.
     """
 
-    def __init__(self, network, recipe: Recipe, shape, window, margin, value_range, task, symmetry, weights=None):
+    def __init__(
+        self, network, recipe: Recipe, shape, window, margin, value_range, task, symmetry, weights=None, scaled=False
+    ):
         # float32 here whatever the network computes in: the loss and the warp need it
         super().__init__(dtype="float32")
         self.network = network
@@ -39,6 +44,7 @@ class Learner(keras.Model):
         self.is_late = self.add_weight(name="is_late", shape=(), initializer="zeros", trainable=False)
         self.overlap = keras.metrics.Mean(name="iou")
         self.accuracy = keras.metrics.Mean(name="accuracy")
+        self.finite_loss = keras.metrics.Mean(name="finite_loss") if scaled else None
 
     def call(self, data, training=False):
         image = ops.cast(ops.reshape(data["image"], self.shape), "float32") / self.value_range
@@ -67,8 +73,27 @@ class Learner(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         known = y_pred["logits"], y_pred["target"], y_pred.get("weight")
         if self.late_loss is None:
-            return self.early_loss(*known)
-        return ops.cond(self.is_late > 0, lambda: self.late_loss(*known), lambda: self.early_loss(*known))
+            loss = self.early_loss(*known)
+        else:
+            loss = ops.cond(self.is_late > 0, lambda: self.late_loss(*known), lambda: self.early_loss(*known))
+        if self.finite_loss is not None:
+            self._count(ops.stop_gradient(loss))
+        return loss
+
+    def _count(self, loss) -> None:
+        is_finite = ops.isfinite(loss)
+        self.finite_loss.update_state(ops.where(is_finite, loss, 0.0), sample_weight=ops.cast(is_finite, "float32"))
+
+    def mean_loss(self, logs: dict) -> float:
+        """Of the epoch that ends with these logs.
+
+        A scaled loss may overflow in single batches: their steps are left out, and the mean is that of the others. NaN
+        or infinite where no batch has a loss, and unscaled where one has none.
+        """
+        loss = float(logs["loss"])
+        if math.isfinite(loss) or self.finite_loss is None or not float(self.finite_loss.count):
+            return loss
+        return float(self.finite_loss.result())
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """IoU of all classes together, mean over images; accuracy, the share of pixels whose classes are all right."""

@@ -34,8 +34,13 @@ BACKWARD = 3  # a step takes about so many times what its prediction takes
 def measured(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> Pace:
     """Of a network of this fold, built as `fit.train_fold` builds it.
 
-    Raises UserError when the recipe does not fit the competition.
+    Raises UserError when the recipe does not fit the competition, or memory is exhausted.
     """
+    with fit.enough_memory(plan, recipe):
+        return _measured(plan, prepared, competition, recipe)
+
+
+def _measured(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> Pace:
     began = time.monotonic()
     learner, batches = fit.learner_for(plan, prepared, competition, recipe)
     models.start(learner.network, recipe)
@@ -93,7 +98,8 @@ class _Clock(keras.callbacks.Callback):
 
 def _save(learner: Learner, plan: FoldPlan) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return _seconds(lambda: checkpoint.save(Path(folder) / "checkpoint.npz", learner, 0, plan.inputs))[0]
+        path = Path(folder) / "checkpoint.npz"
+        return _seconds(lambda: checkpoint.save(path, checkpoint.arrays_of(learner), 0, plan.inputs))[0]
 
 
 def _sample(plan: FoldPlan, prepared: Prepared, recipe: Recipe, competition: Competition, step: float) -> np.ndarray:

@@ -35,6 +35,11 @@ class FoldPlan:
     folder: Path
     pseudo: PseudoLabels | None = None
 
+    @property
+    def name(self) -> str:
+        """As a person types it: `2`, or `all`."""
+        return "all" if self.number < 0 else str(self.number)
+
 
 def network_window(prepared: Prepared, recipe: Recipe, frame: Frame, learnt: np.ndarray) -> tuple[int, int]:
     """Height and width of what the network sees while it learns, margin included: a crop, or the largest image of the
@@ -58,6 +63,11 @@ def training_shape(window: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
 def steps_of(recipe: Recipe, learnt: int) -> int:
     """Batches of an epoch, where so many images are learnt from."""
     return recipe.steps or max(1, learnt // (recipe.batch_size * recipe.slices))
+
+
+def late_from(recipe: Recipe) -> int:
+    """The finished epochs after which the late loss is learnt; all of them without one."""
+    return math.ceil(recipe.epochs * (1 - recipe.late_share)) if recipe.late_loss else recipe.epochs
 
 
 def check_loss(recipe: Recipe, competition: Competition) -> None:

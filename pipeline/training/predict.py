@@ -8,13 +8,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.imaging.flips import Flip
 from pipeline.imaging.sizes import from_network, margins, network_shape, resized, scaled, scaled_size, to_network
 from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import View
-from pipeline.training import hardware, volumes
+from pipeline.training import hardware, memory, volumes
 
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together
 AHEAD_BYTES = 1 << 27  # of these answers
@@ -31,10 +32,13 @@ class Predictor:
         info: `prepared.json`'s content: the value range.
         activation: `sigmoid` or `softmax`, over the channels of one image's answer.
         frame: the sizes that the network takes.
+        name: of what answers, for a message; remedy: what to try where it answers with what is no number.
     """
 
-    def __init__(self, network, recipe: Recipe, info: dict, activation: str, frame: Frame):
-        self.recipe, self.frame = recipe, frame
+    def __init__(
+        self, network, recipe: Recipe, info: dict, activation: str, frame: Frame, name="the network", remedy=""
+    ):
+        self.recipe, self.frame, self.name, self.remedy = recipe, frame, name, remedy
         image = keras.Input((None, None, info["channels"]), dtype=info["dtype"])
         scaled = keras.layers.Rescaling(1 / info["range"], dtype="float32")(image)
         self.model = keras.Model(image, _probabilities(network(scaled), activation, recipe.slices))
@@ -46,10 +50,15 @@ class Predictor:
 
         Held are, for each scale, a batch and what is answered ahead; of a large picture a row of tiles and its own two
         answers; where slices are answered together, a volume.
+
+        Raises UserError where memory is exhausted, or an answer is NaN or infinite.
         """
-        if view.slices == 1:
-            return self.pictures(view.images, rows, flips, scales)
-        return volumes.predict(lambda asked: self.pictures(view.images, asked, flips, scales), view, list(rows))
+        elsewhere = "close other programs, or predict on a machine with more"
+        with memory.enough(lambda: f"the images that {self.name} answers", lambda: elsewhere):
+            if view.slices == 1:
+                yield from self.pictures(view.images, rows, flips, scales)
+                return
+            yield from volumes.predict(lambda asked: self.pictures(view.images, asked, flips, scales), view, list(rows))
 
     def pictures(self, images, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """`predict` of single pictures.
@@ -181,12 +190,33 @@ class Predictor:
         return plain, total / len(flips)
 
     def _probabilities(self, batch: np.ndarray, flip: Flip) -> np.ndarray:
+        """Of a batch as the network sees it, seen through a flip. Raises UserError as `predict`."""
         # few batch sizes, because each compiles once: full ones, and powers of two for what is left
         full_size = self._full(batch.shape[1:3])
         missing = min(full_size, 1 << (len(batch) - 1).bit_length()) - len(batch)
         full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        answer = self.model.predict_on_batch(np.ascontiguousarray(flip.forward(full)))
-        return flip.inverse(np.asarray(answer))[: len(batch)]
+        count, *seen = full.shape[:3]
+        doing = f"{self.name} to answer {count} times {seen[0]} x {seen[1]} pixels at once"
+        with memory.enough(lambda: doing, lambda: self._smaller(count, *seen)):
+            answer = np.asarray(self.model.predict_on_batch(np.ascontiguousarray(flip.forward(full))))
+        # of numbers in 0..1 the sum is finite, and it makes no copy
+        if not np.isfinite(answer.sum()):
+            raise UserError(
+                f"{self.name} answers with NaN or infinite probabilities; {self.remedy or 'train it again'}"
+            )
+        return flip.inverse(answer)[: len(batch)]
+
+    def _smaller(self, count: int, height: int, width: int) -> str:
+        """What to try where a batch of so many pictures of this size needs too much: a tile with which the largest
+        batch has at most half as many pixels (of smaller tiles more go together)."""
+        least, margin = 2 * self.frame.multiple, self.frame.margin
+        side = max(height, width) - 2 * margin
+        while side > least:
+            side = max(side // 2, least)
+            seen = self.frame.side(side) + 2 * margin
+            if 2 * self._full((seen, seen)) * seen * seen <= count * height * width:
+                return f"give --tile {side}"
+        return "give a smaller --batch-size or --width"
 
     def _own(self, probabilities: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         own = from_network(np.ascontiguousarray(probabilities, dtype=np.float32), size, self.recipe.fit)

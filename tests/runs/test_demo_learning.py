@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pandas
 import pytest
+
 from tests.start import run
 
 pytestmark = pytest.mark.slow

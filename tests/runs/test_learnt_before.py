@@ -3,16 +3,27 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from pipeline.runs import learnt_before
-from pipeline.store import disk, records
+h5py = pytest.importorskip("h5py")
+
 from pipeline import recipe as recipes
+from pipeline.runs import learnt_before
 from pipeline.stages import train
+from pipeline.store import disk, records
 from pipeline.store.paths import Store
-from pipeline.training import backend
+from pipeline.training import backend, history
 
 ENVIRONMENT = {"code": {"pipeline/training/fit.py": "1"}, "backend": "tensorflow", "hardware": "a"}
+
+
+ROWS = [dict(zip(history.COLUMNS, (1, 0.5, 0.5, 0.5, 1e-3, None, 2.0), strict=True))]
+
+
+def write_weights(path, value=1.0) -> None:
+    with h5py.File(path, "w") as file:
+        file["layers/conv2d/vars/0"] = np.array([0.5, value], np.float32)
 
 
 def inputs(**changes) -> dict:
@@ -25,8 +36,8 @@ def job(tmp_path):
     """Run `second`, beside run `first` whose fold 0 is trained."""
     first = Store(tmp_path, "demo", "first").fold(0)
     with records.recorded(first / "model.weights.h5", inputs()) as part:
-        part.write_bytes(b"learnt")
-    disk.write_text(first / "history.csv", "epoch\n1\n")
+        write_weights(part)
+    history.write(first, ROWS)
     disk.write_json(first / "environment.json", ENVIRONMENT)
     return SimpleNamespace(store=Store(tmp_path, "demo", "second"))
 
@@ -41,9 +52,10 @@ def taken(job, fold=0, environment=ENVIRONMENT, wanted=None) -> str:
 def test_what_learns_the_same_is_taken_and_stands_for_itself(job, changes):
     assert taken(job, wanted=inputs(**changes)) == "first"
     folder = job.store.fold(0)
-    assert (folder / "model.weights.h5").read_bytes() == b"learnt"
+    first = Store(job.store.root, "demo", "first").fold(0)
+    assert (folder / "model.weights.h5").read_bytes() == (first / "model.weights.h5").read_bytes()
     assert records.read_record(folder / "model.weights.h5")["inputs"] == inputs(**changes)
-    assert (folder / "history.csv").read_text() == "epoch\n1\n"
+    assert history.read(folder) == ROWS
     assert json.loads((folder / "environment.json").read_text()) == {"taken_from": "first", **ENVIRONMENT}
 
 
@@ -91,13 +103,30 @@ def test_weights_that_are_yours_or_have_no_history_are_not_taken(job):
     first = Store(job.store.root, "demo", "first").fold(0)
     (first / "history.csv").unlink()
     assert taken(job) == ""
-    disk.write_text(first / "history.csv", "epoch\n1\n")
+    history.write(first, ROWS)
     disk.write_json(first / "environment.json", {**ENVIRONMENT, "changed_meanwhile": ["pipeline/training/fit.py"]})
     assert taken(job) == ""
     (first / "environment.json").write_text("{")
     assert taken(job) == ""
     disk.write_json(first / "environment.json", ENVIRONMENT)
     (first / "model.weights.h5").write_bytes(b"brought")
+    assert taken(job) == ""
+
+
+@pytest.mark.parametrize("spoil", ["NaN", "infinite", "cut off", "history", "environment"])
+def test_what_is_damaged_or_not_finite_is_never_taken(job, spoil):
+    first = Store(job.store.root, "demo", "first").fold(0)
+    assert learnt_before._same(Store(job.store.root, "demo", "first"), 0, inputs(), ENVIRONMENT)
+    if spoil == "history":
+        (first / "history.csv").write_text("epoch,loss\n1,low\n")
+    elif spoil == "environment":
+        disk.write_json(first / "environment.json", {**ENVIRONMENT, "code": "1"})
+    else:
+        # recorded: nobody has touched them since they were written
+        with records.recorded(first / "model.weights.h5", inputs()) as part:
+            write_weights(part, {"NaN": np.nan, "infinite": np.inf}.get(spoil, 1.0))
+            if spoil == "cut off":
+                part.write_bytes(part.read_bytes()[:-100])
     assert taken(job) == ""
 
 

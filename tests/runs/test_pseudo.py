@@ -9,24 +9,24 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from tests.reporting.example_runs import SIDE, answer, answer_test, competition, hold_out, job_of, square
-from tests.start import TINY, run
 
-from pipeline.runs import pseudo, trained
-from pipeline.store import disk, records
 from pipeline.errors import UserError
 from pipeline.models import catalogue
 from pipeline.models.frame import Frame
-from pipeline.store.predictions import Predictions, PredictionWriter
 from pipeline.recipe import Recipe
+from pipeline.runs import pseudo, trained
 from pipeline.stages import train
+from pipeline.store import disk, records
 from pipeline.store.paths import Store
+from pipeline.store.predictions import Predictions, PredictionWriter
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.instances import Instances
 from pipeline.tasks.multiclass import MultiClass
 from pipeline.training.batches import Batches
 from pipeline.training.pixel_weights import PixelWeights, class_weights
 from pipeline.training.pseudo_labels import LearntLabels, choose, confidence
+from tests.reporting.example_runs import SIDE, answer, answer_test, competition, hold_out, job_of, square
+from tests.start import TINY, run
 
 SALT = Binary(("salt",))
 
@@ -297,7 +297,7 @@ def test_half_a_training_does_not_go_on_with_other_predictions(tmp_path):
 
     network = SimpleNamespace(variables=[])
     path, inputs = tmp_path / "checkpoint.npz", {"prepared": "p", "recipe": {"pseudo": "first"}, "pseudo": "then"}
-    checkpoint.save(path, learner(), 3, inputs)
+    checkpoint.save(path, checkpoint.arrays_of(learner()), 3, inputs)
     assert checkpoint.load(path, learner(), inputs) == 3
     # what has its default now need not have been there then
     assert checkpoint.load(path, learner(), {**inputs, "recipe": {"pseudo": "first", "tta": True}}) == 3
@@ -334,11 +334,11 @@ def invert_masks(root, ids) -> None:
             archive.writestr(name, data)
 
 
-def weights_of(root, name) -> dict[str, bytes]:
+def weights_of(root, name, fold=0) -> dict[str, bytes]:
     import h5py
 
     found = {}
-    with h5py.File(root / "runs" / "demo" / name / "fold0" / "model.weights.h5") as file:
+    with h5py.File(root / "runs" / "demo" / name / f"fold{fold}" / "model.weights.h5") as file:
         file.visititems(lambda path, item: found.update({path: item[()].tobytes()} if hasattr(item, "dtype") else {}))
     return found
 
@@ -361,5 +361,8 @@ def test_no_label_that_fold_0_holds_out_reaches_it(demo_root, tmp_path):
     assert folds.read_text() == (other / "folds" / "demo-3.csv").read_text()
     first, honest, leaking = ([weights_of(r, name) for r in roots] for name in ("first", "honest", "leaking"))
     assert len(honest[0]) > 10 and first[0] == first[1] and honest[0] == honest[1]
+    assert weights_of(demo_root, "first", fold=1) != weights_of(other, "first", fold=1), (
+        "inverted labels teach the same"
+    )
     assert honest[0] != first[0], "pseudo-labels have changed nothing"
     assert leaking[0] != leaking[1], "the leak that this test looks for would not be seen"

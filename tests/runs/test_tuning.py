@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.runs import tuning
 from pipeline.imaging.metrics import CountMetric, dice, each_group
+from pipeline.runs import tuning
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tasks.thresholds import Thresholds

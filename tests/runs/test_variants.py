@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.runs import variants
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
+from pipeline.runs import variants
 
 
 def changed(word: str, base: Recipe | None = None) -> dict:

@@ -7,6 +7,7 @@ import stat
 import numpy as np
 import pandas
 import pytest
+
 from tests.start import TINY, run
 
 pytestmark = pytest.mark.slow

@@ -10,19 +10,15 @@ import pandas
 import pytest
 
 from pipeline import source
-from pipeline.command import names
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice
-from pipeline.raw import reader
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import read_folders
 from pipeline.recipe import Recipe
 from pipeline.runs.job import Job
 from pipeline.stages import prepare, submit
-from pipeline.store import disk
 from pipeline.store.paths import Store
-from pipeline.store.records import recorded
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.instances import Instances
@@ -292,21 +288,6 @@ def test_a_whole_run_answers_a_bad_picture_with_a_blank_row(demo_root):
 
 
 # what earlier code prepared
-
-
-@pytest.mark.parametrize("name", ["tgs", "demo", "nerve", "dsb2018", "organs", "isbi2012"])
-def test_what_earlier_code_read_alike_is_still_true_without_the_raw_files(tmp_path, name):
-    chosen = names.competition(name)
-    done = Store(tmp_path, name).prepared / "prepared.json"
-    for code, current in ((reader.earlier_code(chosen)[0], True), ("another", False)):
-        with recorded(done, {**prepare.inputs_of(chosen, None), "code": code}) as part:
-            disk.write_json(part, {})
-        job = Job(chosen, Recipe(), "default", Store(tmp_path, name, "mine"))
-        if current:
-            assert prepare.is_current(job)
-        else:
-            with pytest.raises(UserError, match="was made by another read"):
-                prepare.is_current(job)
 
 
 # mistakes in the competition's file
