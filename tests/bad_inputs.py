@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 FAMILIES = (
@@ -115,6 +116,7 @@ def _tried(family: str, case, scratch: Path, bases: dict[str, Path], main) -> st
     case.spoil(root)
     before = contents(root)
     found = outcome(case, root, main)
+    mock.patch.stopall()
     said = fault(case, found, before, root)
     _forget(root.parent)
     line = f"{family} | {case.name} | {said.replace(str(root), 'ROOT').replace(str(scratch), 'SCRATCH')}"
