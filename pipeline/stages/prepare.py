@@ -134,6 +134,7 @@ class _Writer:
         self.rows, self.doubts, self.extra = [], [], []
         self.class_pixels = np.zeros(len(competition.task.classes), np.int64)
         self.content = {kind: hashlib.sha256() for kind in ("train", "test", "truth")}
+        self.arrays: dict[str, FlatWriter] = {}
         self.first = None
         self.top, self.sums, self.squares, self.pixels = 0.0, 0.0, 0.0, 0
 
@@ -153,7 +154,9 @@ class _Writer:
         self._write_table()
 
     def _open(self, stack, name: str, dtype) -> FlatWriter:
-        return stack.enter_context(FlatWriter(stack.enter_context(atomic(self.folder / name)), dtype))
+        writer = stack.enter_context(FlatWriter(stack.enter_context(atomic(self.folder / name)), dtype))
+        self.arrays[name] = writer
+        return writer
 
     def _add(self, image, picture, labels, pictures, answers, truth) -> None:
         if picture.dtype != self.first.dtype or picture.shape[2] != self.first.shape[2]:
@@ -219,6 +222,7 @@ class _Writer:
             kinds.setdefault(doubt, []).append(name)
         return {
             "fingerprints": {kind: content.hexdigest()[:32] for kind, content in self.content.items()},
+            "arrays": {name: writer.digest.hexdigest() for name, writer in self.arrays.items()},
             "train": len(train),
             "test": len(self.rows) - len(train),
             "channels": self.first.shape[2],
