@@ -19,7 +19,7 @@ from pipeline.competition import Competition, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw import images as checks
 from pipeline.raw import reader, tables
-from pipeline.raw.files import RawFiles, fingerprints
+from pipeline.raw.files import RawFiles, content_of, fingerprints
 from pipeline.runs.job import Job
 from pipeline.store import disk, locks, records
 from pipeline.store.disk import atomic
@@ -66,9 +66,13 @@ def _state(job: Job, done: Path, folder: Path | None) -> str:
         # of an earlier version, which did not keep the competition's own code apart
         wanted = {name: value for name, value in wanted.items() if name in ("raw", "form")}
         job.say(f"{job.store.shown(done.parent)} is of an earlier version: whether its read() was edited is not known")
-    if record and all(record["inputs"].get(name) == value for name, value in wanted.items()):
+    saved = record["inputs"] if record else {}
+    other = [name for name, value in wanted.items() if saved.get(name) != value]
+    if record and other == ["identity"] and saved.get("content") == content_of(folder):
+        # a copy, or files that were touched: what is in them is the same, and need not be read again next time
+        records.update(done, {**saved, "identity": wanted["identity"]})
         return "current"
-    return records.state(done, wanted)
+    return "current" if record and not other else records.state(done, wanted)
 
 
 def inputs_of(competition: Competition, folder: Path | None) -> dict:
@@ -85,7 +89,7 @@ def run(job: Job, named: bool = False) -> None:
             f"no raw files in {job.store.shown(job.store.raw)}; name their folder with --data DIR, or run the stage "
             "'download'"
         )
-    inputs = inputs_of(job.competition, folder)
+    inputs = {**inputs_of(job.competition, folder), "content": content_of(folder)}
     done = job.store.prepared / "prepared.json"
     if records.state(done, inputs) == "yours" and not job.again:
         job.say(f"{job.store.shown(done)} is yours: kept (--again replaces it)")
