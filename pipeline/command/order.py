@@ -45,6 +45,7 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
         if name in done:
             continue
         _bring_up_to_date(job, _reads(job, name), done, may_train)
+        _tidy(job, name)
         if name == "train" and not may_train:
             from pipeline.runs import trained
 
@@ -54,6 +55,12 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
         else:
             _run(job, name, named=False)
         done.add(name)
+
+
+def _tidy(job: Job, name: str) -> None:
+    stage = names.stage(name)
+    for path in [stage.makes(job)] if "makes" in vars(stage) else []:
+        locks.tidy(path)
 
 
 def _run(job: Job, name: str, named: bool) -> None:

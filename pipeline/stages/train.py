@@ -45,7 +45,9 @@ def run(job: Job, named: bool = False) -> None:
     for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
         job.say(f"fold {fold} is trained already (--again trains it again)")
     _warn_of_other_code(job, chosen)
-    _save_recipe(job, chosen)
+    # who comes second finds what the first has measured; a run that cannot begin leaves no folder
+    with locks.making(job.store.data / f"{job.store.run}.recipe", wait=True, say=job.say):
+        _save_recipe(job, chosen)
     job = job.settled()
     if chosen:
         job.prepared.check_arrays()

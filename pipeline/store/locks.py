@@ -46,6 +46,15 @@ def making(path: Path, wait: bool = False, say: Callable[[str], None] = print):
             _write(file, {})
 
 
+def tidy(path: Path) -> None:
+    """Removes what a process that was killed while it made `path` has left half-written, if nobody is at it now."""
+    place = path.with_name(f".{path.name}.lock")
+    # nobody who came to an end leaves more than this
+    if place.exists() and place.stat().st_size > len("{}"):
+        with contextlib.suppress(UserError), making(path, say=lambda _: None):
+            disk.restore_folder(path)
+
+
 # file systems without them, and those whose server does not answer for them
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
@@ -75,17 +84,19 @@ def _taken(file, path: Path, wait: bool, say: Callable[[str], None]) -> bool:
 def _holder(file) -> str:
     """Who holds the lock, in words."""
     found = _read(file)
-    if "process" not in found:
+    try:
+        since = time.strftime("%H:%M", time.localtime(found["since"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
         return "another process"
-    since = time.strftime("%H:%M", time.localtime(found["since"]))
     return f"process {found['process']} on {found['host']}, since {since}"
 
 
 def _clear(file, path: Path) -> None:
     """Removes what the last holder left, if it did not come to its end. It held this lock, so it is gone."""
     found = _read(file)
-    if "process" in found:
-        disk.remove_parts(path.parent, found["process"], path.name)
+    # of another machine the numbers of processes say nothing
+    if isinstance(found.get("process"), int) and found.get("host") == socket.gethostname():
+        disk.remove_parts(path.parent, found["process"])
         disk.remove_parts(path, found["process"])
 
 
@@ -93,7 +104,7 @@ def _read(file) -> dict:
     file.seek(0)
     try:
         content = json.loads(file.read() or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         # its holder is just writing, or was killed while it did
         content = {}
     return content if isinstance(content, dict) else {}
