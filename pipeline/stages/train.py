@@ -46,7 +46,8 @@ def run(job: Job, named: bool = False) -> None:
         job.say(f"fold {fold} is trained already (--again trains it again)")
     _warn_of_other_code(job, chosen)
     # who comes second finds what the first has measured; a run that cannot begin leaves no folder
-    with locks.making(job.store.data / f"{job.store.run}.recipe", wait=True, say=job.say):
+    recipe = job.store.data / f"{job.store.run}.recipe"
+    with locks.making(recipe, wait=True, say=job.say, beside=job.store.run_folder):
         _save_recipe(job, chosen)
     job = job.settled()
     if chosen:

@@ -19,10 +19,10 @@ from pipeline.store import disk
 
 
 @contextlib.contextmanager
-def making(path: Path, wait: bool = False, say: Callable[[str], None] = print):
+def making(path: Path, wait: bool = False, say: Callable[[str], None] = print, beside: Path | None = None):
     """Holds the lock of what is made at `path`, a file or a folder; yields whether another process was waited for.
 
-    What a process that was killed has left half-written of it is removed.
+    What a process that was killed has left half-written of it is removed, also in the folder `beside`.
 
     Raises:
         UserError: another process is at it, and `wait` is off; or the folder cannot be written.
@@ -38,7 +38,7 @@ def making(path: Path, wait: bool = False, say: Callable[[str], None] = print):
             say(f"warning: {place.parent} knows no locks: let no other command make {path.name} meanwhile")
             yield False
             return
-        _clear(file, path)
+        _clear(file, path, *([beside] if beside else []))
         _write(file, {"process": os.getpid(), "host": socket.gethostname(), "since": time.time()})
         try:
             yield waited
@@ -91,13 +91,13 @@ def _holder(file) -> str:
     return f"process {found['process']} on {found['host']}, since {since}"
 
 
-def _clear(file, path: Path) -> None:
+def _clear(file, path: Path, *others: Path) -> None:
     """Removes what the last holder left, if it did not come to its end. It held this lock, so it is gone."""
     found = _read(file)
     # of another machine the numbers of processes say nothing
     if isinstance(found.get("process"), int) and found.get("host") == socket.gethostname():
-        disk.remove_parts(path.parent, found["process"])
-        disk.remove_parts(path, found["process"])
+        for folder in (path.parent, path, *others):
+            disk.remove_parts(folder, found["process"])
 
 
 def _read(file) -> dict:
