@@ -58,15 +58,18 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
 
 
 def _tidy(job: Job, name: str) -> None:
+    """Removes what a killed process has left of a stage's work."""
     stage = names.stage(name)
-    for path in [stage.makes(job)] if "makes" in vars(stage) else []:
-        locks.tidy(path)
+    if hasattr(stage, "tidy"):
+        stage.tidy(job)
+    if hasattr(stage, "makes"):
+        locks.tidy(stage.makes(job))
 
 
 def _run(job: Job, name: str, named: bool) -> None:
     stage = names.stage(name)
     with contextlib.ExitStack() as stack:
-        waited = "makes" in vars(stage) and stack.enter_context(locks.making(stage.makes(job), job.wait, job.say))
+        waited = hasattr(stage, "makes") and stack.enter_context(locks.making(stage.makes(job), job.wait, job.say))
         if waited and not named and stage.is_current(replace(job)):
             job.say(f"{name}: up to date")
             return

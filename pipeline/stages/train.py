@@ -32,6 +32,13 @@ def needs(job: Job) -> tuple[str, ...]:
     return () if known and not unfinished(job) else trainer.packages(job.recipe)
 
 
+def tidy(job: Job) -> None:
+    """A fold that was killed when all but this was done keeps no checkpoint."""
+    for fold in trained.folds(job):
+        if job.store.model_file(fold):
+            (job.store.fold(fold) / "checkpoint.npz").unlink(missing_ok=True)
+
+
 def is_current(job: Job) -> bool:
     if job.again:
         return False
