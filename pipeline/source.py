@@ -94,10 +94,21 @@ def of_the_user(what: str):
         raise
     except (Exception, SystemExit) as error:
         path = added_file(error)
-        if path is None:
+        # a function that cannot even be called as it is: no line of its own has run
+        calls = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+        if path is None and not (isinstance(error, TypeError) and len(calls) == 1):
             raise
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise UserError(f"{place(path, error)}: {said} (in {what}); mend the file") from error
+        where = place(path, error) if path else what
+        raise UserError(f"{where}: {in_words(error)} (in {what}); mend the competition's file") from error
+
+
+def in_words(error: BaseException) -> str:
+    """`KeyError: 'a'`; of an exception that cannot say anything its kind alone."""
+    try:
+        text = str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:  # somebody's own, with a mistake in it
+        text = ""
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _read(node: ast.FunctionDef) -> Function:

@@ -91,8 +91,7 @@ def competition(name: str):
         raise UserError(f"{where(name, error)} imports {not_installed(error.name)}") from error
     except (Exception, SystemExit) as error:
         # whoever writes a competition's file makes mistakes in it: a line says where
-        said = error.msg if isinstance(error, SyntaxError) else error
-        raise UserError(f"{where(name, error)}: {type(error).__name__}: {said}".rstrip(": ")) from error
+        raise UserError(f"{where(name, error)}: {source.in_words(error)}") from error
     from pipeline.competition import Competition
 
     if not isinstance(found, Competition):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline import source
 from pipeline.command.names import where
 from pipeline.competition import Competition
 from pipeline.errors import UserError
@@ -37,7 +38,7 @@ def _number(competition: Competition, what: str, measure) -> None:
             found = float(measure(competition))
     except Exception as error:  # whatever somebody's own code raises
         line = where(competition.name, error)
-        raise UserError(f"{line}: {what} fails on two drawn images: {type(error).__name__}: {error}") from error
+        raise UserError(f"{line}: {what} fails on two drawn images: {source.in_words(error)}") from error
     if not np.isfinite(found):
         raise UserError(f"{where(competition.name, None)}: {what} is {found} for two images that are answered rightly")
 

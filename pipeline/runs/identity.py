@@ -90,7 +90,7 @@ def absolute(path: Path) -> Path:
     """The whole path of what a user names. Raises UserError where it cannot be one."""
     try:
         return path.expanduser().resolve()
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be a folder: {error}") from error
 
 

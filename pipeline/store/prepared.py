@@ -57,14 +57,14 @@ class Prepared:
     @functools.cached_property
     def labels(self) -> FlatReader:
         """The labels of the train part, H x W x layers: the first rows of `table`."""
-        return self._reader("labels.npy", self.train, self.info["layers"])
+        return self._whole_numbers("labels.npy", self.train)
 
     @functools.cached_property
     def truth(self) -> FlatReader | None:
         """The hidden labels of the test part, for the report alone; None where there are none."""
         if not (self.folder / "truth.npy").exists():
             return None
-        return self._reader("truth.npy", self.test, self.info["layers"])
+        return self._whole_numbers("truth.npy", self.test)
 
     @functools.cached_property
     def train(self) -> np.ndarray:
@@ -104,6 +104,12 @@ class Prepared:
         wider = {name: self.info[name] * count for name in ("mean", "std")}
         images = Patches(self, slices) if slices > 1 else Neighbours(self, neighbours)
         return View(images, {**self.info, "channels": self.info["channels"] * count, **wider}, slices)
+
+    def _whole_numbers(self, name: str, rows: np.ndarray) -> FlatReader:
+        reader = self._reader(name, rows, self.info["layers"])
+        if reader.values.dtype.kind not in "ui":
+            raise UserError(f"{self.folder / name} holds {reader.values.dtype}, not whole numbers; {_AGAIN}")
+        return reader
 
     def _reader(self, name: str, rows: np.ndarray, channels: int, dtype=None) -> FlatReader:
         path = self.folder / name

@@ -26,6 +26,8 @@ def finished(drawn, tmp_path_factory):
 def copy(finished, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(finished[0], root)
+    # the raw files are others now, with the same content: that is noted once
+    run("demo", "split", "--folds", "3", root=root)
     return root
 
 
@@ -204,7 +206,7 @@ def test_the_submission_can_be_checked_from_anywhere(copy, tmp_path):
         (["demo", "tune", "--run", "unknown"], "no fold of run"),
         (["demo", "upload"], "takes no submissions"),
         (["demo", "--run", "a/b"], "--run"),
-        (["demo", "check", "gone.csv"], "does not exist"),
+        (["demo", "check", "gone.csv"], "gone.csv is no file"),
     ],
 )
 def test_what_the_user_can_fix_is_one_line_and_status_2(demo_root, arguments, wanted):

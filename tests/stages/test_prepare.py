@@ -312,7 +312,7 @@ def own(tmp_path, monkeypatch, text):
         ),
         (
             "def read(raw):\n    import sys\n    sys.exit('enough')\n",
-            "line 3: SystemExit: enough (in read()); mend the file",
+            "line 3: SystemExit: enough (in read()); mend the competition's file",
         ),
         ("def read(raw):\n    return plain(raw, labels=lambda mask: mask[9, 99])\n", "line 2: IndexError: "),
         ("def read(raw):\n    return plain(raw, group=lambda name: name[7])\n", "line 2: IndexError: string index"),
@@ -378,7 +378,7 @@ def test_a_file_written_again_with_its_size_and_time_is_noticed(tmp_path):
         (lambda table, count: np.zeros(3, int), "split= must give a whole number"),
         (lambda table, count: np.full(len(table), -1), "and hold some out"),
         (lambda table, count: np.zeros(len(table)), "split= must give a whole number"),
-        (lambda table, count: table["nothing"], "KeyError: 'nothing' (in split=); mend the file"),
+        (lambda table, count: table["nothing"], "KeyError: 'nothing' (in split=); mend the competition's file"),
     ],
 )
 def test_a_split_of_ones_own_is_checked(tmp_path, split, says):
