@@ -95,6 +95,8 @@ class Competition:
     def __post_init__(self):
         """Raises UserError where task, metric and format do not fit each other: it would show after all training."""
         task, form = self.task, self.format
+        if isinstance(task.classes, str):
+            raise UserError(f"{self.name}: the classes of its task must be a tuple of names: ('{task.classes}',)")
         if task.objects != self.metric.objects:
             wanted = "objects (ObjectMetric)" if task.objects else "pixels (CountMetric)"
             raise UserError(f"{self.name}: its task asks for a metric of {wanted}")

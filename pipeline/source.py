@@ -1,12 +1,15 @@
 """What a file of ours defines, read from its text: names and meanings without importing what the file needs."""
 
 import ast
+import contextlib
 import functools
 import os
 import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipeline.errors import UserError
 
 PACKAGE = Path(__file__).parent
 
@@ -80,6 +83,21 @@ def added_file(error: BaseException) -> Path | None:
         and path.exists()
     ]
     return next(reversed(of_competitions or others), None)
+
+
+@contextlib.contextmanager
+def of_the_user(what: str):
+    """Raises UserError, with the line, for a mistake in what the user wrote; any other is ours, and stays as it is."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        path = added_file(error)
+        if path is None:
+            raise
+        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise UserError(f"{place(path, error)}: {said} (in {what}); mend the file") from error
 
 
 def _read(node: ast.FunctionDef) -> Function:

@@ -144,7 +144,7 @@ def test_there_is_no_circle_between_rooms():
         ("imaging", {"imaging"}),
         ("recipe", {"errors"}),
         ("store", {"store", "imaging", "errors"}),
-        ("source", set()),
+        ("source", {"errors"}),
         ("models", {"models", "recipe", "errors", "source"}),
         ("tasks", {"tasks", "imaging", "errors"}),
         ("competition", {"errors", "imaging", "recipe", "store", "tasks"}),

@@ -91,13 +91,19 @@ def competition(name: str):
         raise UserError(f"{where(name, error)} imports {not_installed(error.name)}") from error
     except (Exception, SystemExit) as error:
         # whoever writes a competition's file makes mistakes in it: a line says where
-        raise UserError(f"{where(name, error)}: {type(error).__name__}: {error}".rstrip(": ")) from error
+        said = error.msg if isinstance(error, SyntaxError) else error
+        raise UserError(f"{where(name, error)}: {type(error).__name__}: {said}".rstrip(": ")) from error
     from pipeline.competition import Competition
 
     if not isinstance(found, Competition):
         kind = "none" if found is None else f"one of the type {type(found).__name__}"
         raise UserError(
             f"pipeline/competitions/{name}.py wants a competition = Competition(…) at its end, and has {kind}"
+        )
+    if found.name != name:
+        # two of one name would write over each other's files
+        raise UserError(
+            f"pipeline/competitions/{name}.py: name is '{found.name}'; it must be that of the file, '{name}'"
         )
     return found
 

@@ -21,6 +21,8 @@ def run(job: Job, named: list[str]) -> None:
         )
     chosen = [name for name in known if name in named] if named else [name for name in known if not _only_named(name)]
     _refuse(job, chosen, may_train=not named)
+    if job.folds and named and not set(named) & {"train", "predict"}:
+        job.say("--fold is of train and predict: the other stages take every trained fold")
     done: set[str] = set()
     for name in chosen:
         # `train` may have found what a budget leaves open
@@ -78,7 +80,7 @@ def _only_named(name: str) -> bool:
 def _refuse(job: Job, chosen: list[str], may_train: bool) -> None:
     """Raises UserError for what can be known to fail before any work: a package that is missing, an upload that nobody
     takes."""
-    trial.check(job.competition)
+    trial.check(job)
     # a copy: what it keeps of the files (the prepared table) may be others when the work begins
     job = replace(job)
     for name in chosen:

@@ -5,16 +5,22 @@ import numpy as np
 from pipeline.command.names import where
 from pipeline.competition import Competition
 from pipeline.errors import UserError
+from pipeline.models import catalogue as models
 from pipeline.recipe import resolve
 from pipeline.runs import identity
+from pipeline.runs.job import Job
 from pipeline.tasks.scoring import Tally
+from pipeline.training.plan import check_loss
 
 SIDE = 8
 
 
-def check(competition: Competition) -> None:
-    """Raises UserError naming the line: a metric or a further score that fails, or gives no number; a recipe that names
-    what there is not."""
+def check(job: Job) -> None:
+    """Raises UserError for a loss that this kind of answer cannot learn by; and, naming the line, for a metric or a
+    further score that fails or gives no number, or a recipe that names what there is not."""
+    competition = job.competition
+    if models.is_network(job.recipe):
+        check_loss(job.recipe, competition)
     for name, fields in competition.recipes.items():
         try:
             identity.check(resolve(fields, {}))

@@ -172,9 +172,9 @@ class RawFiles:
 def check_folder(folder: Path) -> None:
     """Raises UserError unless `folder` is a folder with at least one file."""
     if not _is_folder(folder):
-        raise UserError(f"{folder} is not a folder; --data wants the folder that holds the competition's files")
+        raise UserError(f"{folder} is not a folder; name the one that holds the files")
     if not holds_files(folder):
-        raise UserError(f"{folder} is empty; --data wants the folder that holds the competition's files")
+        raise UserError(f"{folder} holds no files; name the folder that does")
 
 
 def holds_files(folder: Path) -> bool:
@@ -190,18 +190,24 @@ def _is_folder(folder: Path) -> bool:
         return False
 
 
-def listing_fingerprint(folder: Path) -> str:
-    """Changes when a file below the folder is added, removed, or written again. Reads no content.
+def fingerprints(folder: Path) -> dict[str, str]:
+    """What changes when a file below the folder is added, removed, or written again; no content is read.
+
+    Returns: `raw`, of names, sizes and times; `identity`, besides of which files these are and when the system last saw
+        them change: it also differs for another folder of the same listing, and for a file that was written with its
+        old size and time, which no program can pretend.
 
     Raises UserError where something below it cannot be read.
     """
-    found = []
+    listing, identity = [], []
     for path in _files_below(folder):
         status = _status(path)
         # a name that is not UTF-8 has no hash as it is
         name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape")
-        found.append((name.decode("utf-8", "backslashreplace"), status.st_size, status.st_mtime_ns))
-    return text_hash(*sorted(found))
+        seen = name.decode("utf-8", "backslashreplace"), status.st_size, status.st_mtime_ns
+        listing.append(seen)
+        identity.append((*seen, status.st_dev, status.st_ino, status.st_ctime_ns))
+    return {"raw": text_hash(*sorted(listing)), "identity": text_hash(*sorted(identity))}
 
 
 def printable(name: str) -> str:

@@ -6,9 +6,9 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError
 from pipeline.models import catalogue as models
 from pipeline.recipe import Recipe
-from pipeline.training import catalogue as training
 from pipeline.store.disk import read_json
 from pipeline.store.paths import Store
+from pipeline.training import catalogue as training
 
 
 def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, overrides: dict):

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.store import fold_table, records
 from pipeline.competition import Competition
 from pipeline.errors import UserError
-from pipeline.store.fold_table import FoldTable
-from pipeline.store.prepared import Prepared
 from pipeline.raw.files import check_folder, holds_files
 from pipeline.recipe import Recipe
 from pipeline.runs.identity import saved_in
+from pipeline.store import fold_table, records
+from pipeline.store.fold_table import FoldTable
 from pipeline.store.paths import Store
+from pipeline.store.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Job:
         wait: for other processes that make what is to be made, instead of refusing.
         started: when the command began, in seconds of `time.monotonic`.
         variants: for ablate: the words after --fields.
-        on_bad_image: of a test picture that cannot be read: `empty`, `refuse`; blank: `empty` in a Kaggle notebook alone.
+        on_bad_image: of a test picture that cannot be read: `empty`, `refuse`; blank: `empty` in a Kaggle notebook.
     """
 
     competition: Competition

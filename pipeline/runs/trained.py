@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import recipe as recipes
-from pipeline.store import disk, records, submission
 from pipeline.competition import Competition
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shown
 from pipeline.runs.job import Job
+from pipeline.store import disk, records, submission
 
 DONE = "valid.npy"
 SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
@@ -64,28 +64,42 @@ def check(job: Job, leaving_out=()) -> None:
 
     Such files are how out-of-fold scores turn into leaks. Raises UserError naming the file and what differs.
     """
-    for fold in job.store.folds_holding():
-        for path in (job.store.model_file(fold), job.store.fold(fold) / DONE):
-            record = records.read_record(path) if path else None
-            other = (
-                [] if record is None or fold in leaving_out else _differences(record["inputs"], inputs_of(job, fold))
-            )
-            if other:
-                raise UserError(
-                    f"{job.store.shown(path)} was made from {' and '.join(other)} than now; train it again (train "
-                    f"--fold {fold} --again), start another run (--run NAME), or restore the data and "
-                    f"{job.store.shown(job.folds_file)} as they were"
-                )
+    asked = [fold for fold in job.store.folds_holding() if fold not in leaving_out]
+    stale = {fold: found for fold in asked if (found := _stale(job, fold))}
+    if not stale:
+        return
+    path, other = next(iter(stale.values()))
+    count = job.fold_table.count
+    gone = [f"fold{fold}" for fold in stale if fold != "all" and fold >= count]
+    again = " ".join(f"--fold {fold}" for fold in stale if fold == "all" or fold < count)
+    mend = [f"train {'them' if len(stale) > 1 else 'it'} again (train {again} --again)"] if again else []
+    mend += [f"delete {shown(gone)} (there are only the folds 0 to {count - 1})"] if gone else []
+    more = f" and {len(stale) - 1} more fold(s)" if len(stale) > 1 else ""
+    raise UserError(
+        f"{job.store.shown(path)}{more} was made from {' and '.join(other)} than now; {' and '.join(mend)}, start "
+        f"another run (--run NAME), or restore the data and {job.store.shown(job.folds_file)} as they were"
+    )
+
+
+def _stale(job: Job, fold) -> tuple[Path, list[str]] | None:
+    """The file of a fold that was made from something else than there is now, and what that is."""
+    for path in (job.store.model_file(fold), job.store.fold(fold) / DONE):
+        record = records.read_record(path) if path else None
+        if record and (other := _differences(record["inputs"], inputs_of(job, fold))):
+            return path, other
+    return None
 
 
 def minutes(histories: list[Path]) -> float | None:
-    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing."""
+    """That the folds of these history.csv learnt (scores while learning included), or None where one is missing.
+
+    Raises UserError where one holds no seconds."""
     if not all(path.exists() for path in histories):
         return None
-    seconds = 0.0
-    for path in histories:
-        seconds += sum(float(row["seconds"]) for row in disk.read_rows(path, "seconds"))
-    return seconds / 60
+    try:
+        return sum(float(row["seconds"]) for path in histories for row in disk.read_rows(path, "seconds")) / 60
+    except ValueError as error:
+        raise UserError(f"history.csv: its seconds are no numbers ({error}); mend or delete it") from error
 
 
 def require(job: Job) -> None:

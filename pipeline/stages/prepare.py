@@ -19,7 +19,7 @@ from pipeline.competition import Competition, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw import images as checks
 from pipeline.raw import reader, tables
-from pipeline.raw.files import RawFiles, listing_fingerprint
+from pipeline.raw.files import RawFiles, fingerprints
 from pipeline.runs.job import Job
 from pipeline.store import disk, locks, records
 from pipeline.store.disk import atomic
@@ -64,7 +64,7 @@ def _state(job: Job, done: Path, folder: Path | None) -> str:
     wanted, record = inputs_of(job.competition, folder), records.read_record(done)
     if record and "code" not in record["inputs"]:
         # of an earlier version, which did not keep the competition's own code apart
-        wanted = {name: value for name, value in wanted.items() if name not in ("code", "reader")}
+        wanted = {name: value for name, value in wanted.items() if name in ("raw", "form")}
         job.say(f"{job.store.shown(done.parent)} is of an earlier version: whether its read() was edited is not known")
     if record and all(record["inputs"].get(name) == value for name, value in wanted.items()):
         return "current"
@@ -75,7 +75,7 @@ def inputs_of(competition: Competition, folder: Path | None) -> dict:
     """What the prepared data depends on: the raw files, the files of ours that read them (both only where there are
     raw files), and the competition's own code."""
     own = {"code": reader.own_code(competition), "form": FORM}
-    return {"raw": listing_fingerprint(folder), "reader": reader.shared_code(competition), **own} if folder else own
+    return {**fingerprints(folder), "reader": reader.shared_code(competition), **own} if folder else own
 
 
 def run(job: Job, named: bool = False) -> None:
@@ -109,7 +109,7 @@ def convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict,
 
 
 def _convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict, stands_in: bool) -> dict:
-    with _own_code("read()"):
+    with source.of_the_user("read()"):
         data = competition.read(raw)
     images = checks.in_order(data, competition, raw)
     writer = _Writer(competition, folder, _Decoding(competition.task.layers, stands_in))
@@ -122,21 +122,6 @@ def _convert(competition: Competition, raw: RawFiles, folder: Path, inputs: dict
     with records.recorded(folder / "prepared.json", inputs) as part:
         disk.write_json(part, info)
     return info
-
-
-@contextlib.contextmanager
-def _own_code(what: str):
-    """A mistake in what the user wrote is a line that says where; any other is ours, and a traceback."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:
-        path = source.added_file(error)
-        if path is None:
-            raise
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise UserError(f"{source.place(path, error)}: {said} (in {what}); mend the file") from error
 
 
 class _Writer:
@@ -192,7 +177,7 @@ class _Writer:
             coverage = repr(self.task.coverage(labels))
             self.class_pixels = self.class_pixels + self.task.counts(labels, labels)[:, 2]
             self._measure(picture)
-            with _own_code(f"doubt of image {image.id}"):
+            with source.of_the_user(f"doubt of image {image.id}"):
                 doubt = image.doubt(labels) if image.doubt else None
             if doubt:
                 self.doubts.append((image.id, doubt))
@@ -306,7 +291,7 @@ class _Decoding:
 
     def _decode(self, image: RawImage) -> tuple[np.ndarray | None, np.ndarray | None]:
         try:
-            with _own_code(f"image() of image {image.id}"):
+            with source.of_the_user(f"image() of image {image.id}"):
                 picture = checks.checked_picture(image.image(), image)
         except UserError as error:
             if image.part != "test":
@@ -321,7 +306,7 @@ class _Decoding:
         if image.labels is None:
             return None
         try:
-            with _own_code(f"labels() of image {image.id}"):
+            with source.of_the_user(f"labels() of image {image.id}"):
                 return checks.checked_labels(image.labels(), image)
         except UserError:
             if needed:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import source
 from pipeline.competition import coverage_class
 from pipeline.errors import UserError, shown
+from pipeline.raw import reader
 from pipeline.runs.job import Job
 from pipeline.store import disk, fold_table, records
 
@@ -66,7 +68,13 @@ def run(job: Job, named: bool = False) -> None:
 def _make(job: Job, path) -> None:
     table = job.prepared.table.iloc[job.prepared.train]
     split = job.competition.split or stratified
-    folds = split(table, job.recipe.folds)
+    with source.of_the_user("split="):
+        folds = np.asarray(split(table, job.recipe.folds))
+    if folds.shape != (len(table),) or folds.dtype.kind != "i" or folds.min() < -1 or folds.max() < 0:
+        raise UserError(
+            f"{reader.file_of(job.competition)}: split= must give a whole number from -1 for each of the {len(table)} "
+            "train images, and hold some out"
+        )
     count = int(folds.max()) + 1
     if count < job.recipe.folds:
         job.say(f"only {count} folds instead of {job.recipe.folds}: there are not enough images or groups for more")

@@ -57,7 +57,9 @@ def run(job: Job, named: bool = False) -> None:
 
 def check(job: Job) -> None:
     """Raises UserError where `run` would, as far as that can be told without Keras."""
-    trained.check(job, leaving_out=job.fold_numbers() if job.again else ())
+    # single folds that are trained again may be the first of several that must be; later stages ask for all
+    again = job.store.folds_holding() if job.folds else job.fold_numbers()
+    trained.check(job, leaving_out=again if job.again else ())
     folds = unfinished(job)
     for fold in folds:
         trainer.check(plan_of(job, fold), job.prepared, job.competition, job.recipe)
@@ -97,6 +99,7 @@ def _train(job: Job, fold) -> None:
     # what cannot be read is said before the work
     history.read(folder)
     arguments = plan, job.prepared, job.competition, job.recipe
+    before = ""
     if not job.store.model_file(fold):
         environment = learner.environment(job.recipe)
         _refuse_another_beginning(job, environment)
@@ -115,7 +118,7 @@ def _train(job: Job, fold) -> None:
     still = history.not_falling(epochs, steps_of(job.recipe, len(plan.learnt)), late_from(job.recipe))
     if still:
         job.say(f"warning: fold {fold}: {still}")
-    words = f", of which its epochs took {history.minutes(epochs):.1f}" if epochs else ""
+    words = f", of which its epochs took {history.minutes(epochs):.1f}" if epochs and not before else ""
     job.say(f"fold {fold} took {(time.monotonic() - started) / 60:.1f} minutes{words}")
 
 

@@ -194,7 +194,7 @@ def read_json(path: Path, kind: type = dict):
 def read_rows(path: Path, *wanted: str) -> list[dict[str, str]]:
     """The rows of a csv file by the names of its columns; blank lines are left out. Raises UserError when it is none,
     lacks one of the wanted columns, or a row has more or fewer fields than there are names."""
-    header, rows = table_of(read_bytes(path), str(path))
+    header, rows = _own_table(path)
     missing = [name for name in wanted if name not in header]
     if missing:
         raise UserError(f"{path} has no column '{missing[0]}'; mend or delete it")
@@ -203,11 +203,20 @@ def read_rows(path: Path, *wanted: str) -> list[dict[str, str]]:
 
 def read_columns(path: Path, names: list[str]) -> dict[str, list[str]]:
     """The columns of a csv file that has just these. Raises UserError like `read_rows`, and for others."""
-    header, rows = table_of(read_bytes(path), str(path))
+    header, rows = _own_table(path)
     if header != names:
         raise UserError(f"{path} has the columns {','.join(header)[:80]}; expected {','.join(names)}")
     columns = zip(*(row for row in rows if row), strict=True)
     return dict(zip(names, map(list, columns), strict=False)) or {name: [] for name in names}
+
+
+def _own_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """`table_of` for a file of ours: what is wrong with it can be mended by hand, or made again."""
+    content = read_bytes(path)
+    try:
+        return table_of(content, str(path))
+    except UserError as error:
+        raise UserError(f"{error}; mend or delete it") from error
 
 
 def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:

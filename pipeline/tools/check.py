@@ -14,7 +14,7 @@ def run(job, words: list[str]) -> int:
         raise UserError("check wants a competition and one file: ./run.sh tgs check FILE.csv")
     path = Path(words[0])
     if not path.is_file():
-        raise UserError(f"{path} does not exist")
+        raise UserError(f"{path} is no file; name a csv")
     order.bring_up_to_date(job, "prepare")
     summary = submission.validate_file(path, job.competition.format, trained.expected(job))
     job.say(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline import source
 from pipeline.command import help, names
-from pipeline.errors import UserError
+from pipeline.errors import UserError, shown
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import NEARLY_WHITE, SOFT, VOID, colour_of
 from pipeline.raw.survey import Survey, is_coloured, survey
@@ -256,7 +256,8 @@ def described(found: Survey) -> list[str]:
     ]
     lines.append(f"{kind_of(found).said} ({found.looked_at} looked at)")
     if found.bare:
-        lines.append(f"{found.bare} images have no mask: taken as to be answered (unmasked= in the file)")
+        bare = sorted(name for name in found.found.train if name not in found.found.masks[0])
+        lines.append(f"{found.bare} image(s) without a mask are taken as to be answered (unmasked=): {shown(bare)}")
     if found.found.prefix:
         lines.append(found.found.renamed(found.test))
     if found.hint:

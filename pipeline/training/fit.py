@@ -178,8 +178,9 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
     view = prepared.view(recipe.neighbours, recipe.slices)
-    network = network_for(recipe, competition, view.info)
-    load_weights(network, folder / WEIGHTS)
+    with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
+        network = network_for(recipe, competition, view.info)
+        load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, view.info, network, str(folder / WEIGHTS))
     flips, seen = flips_for(recipe, competition), scales_for(recipe)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:

@@ -13,23 +13,23 @@ NAME = "model.weights.h5"
 
 def are_finite(arrays: Iterable[np.ndarray]) -> bool:
     """Whether no number in arrays of any type is NaN or infinite."""
-    return all(bool(np.isfinite(array).all()) for array in arrays)
+    return all(array.dtype.kind not in "fc" or bool(np.isfinite(array).all()) for array in arrays)
 
 
 def check_file(path: Path) -> None:
     """Raises UserError unless a file of weights can be read to its end and all of its numbers are finite."""
     import h5py
 
-    arrays = []
+    finite: list[bool] = []
     try:
         with h5py.File(path, "r") as file:
-            # its return value ends the visit, so nothing may be returned
-            file.visititems(lambda _, item: arrays.append(_is_finite(item)) if isinstance(item, h5py.Dataset) else None)
+            # what it returns would end the visit
+            file.visititems(lambda _, item: finite.append(are_finite([item[()]])) if _holds_numbers(item) else None)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} is no file of weights, or damaged ({_line(error)}); train the fold with --again"
+            f"{path} holds no weights, or is damaged ({_line(error)}); train the fold with --again"
         ) from error
-    if not all(arrays):
+    if not all(finite):
         raise UserError(
             f"{path} holds weights that are NaN or infinite; train the fold with --again, with --precision float32 or "
             "a lower --learning-rate"
@@ -42,9 +42,8 @@ def remedy(recipe: Recipe, precision: str) -> str:
     return f"try {slower}" if precision == "float32" else f"try --precision float32 (it is {precision}), or {slower}"
 
 
-def _is_finite(item) -> bool:
-    values = item[()]
-    return values.dtype.kind not in "fc" or bool(np.isfinite(values).all())
+def _holds_numbers(item) -> bool:
+    return hasattr(item, "dtype")
 
 
 def _line(error: Exception) -> str:

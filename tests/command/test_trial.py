@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.command import names, trial
+from pipeline.command import names, options, trial
 from tests.start import ROOT, environment
 
 FILE = """from dataclasses import replace
@@ -41,7 +41,13 @@ def call(package, *words) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", names.competitions())
 def test_every_competition_passes(name):
-    trial.check(names.competition(name))
+    for recipe in names.competition(name).recipes:
+        trial.check(options.job_of(names.competition(name), options.parse([name, "--recipe", recipe])))
+
+
+def test_a_loss_that_a_task_cannot_learn_by_is_refused_before_anything_is_drawn(package):
+    status, said = call(package, "demo", "--loss", "ce")
+    assert status == 2 and "demo cannot learn by ce" in said and not (package / "root").exists()
 
 
 @pytest.mark.parametrize(

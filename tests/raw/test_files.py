@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.raw import files
-from pipeline.raw.files import RawFiles, listing_fingerprint
+from pipeline.raw.files import RawFiles, fingerprints
 
 
 def names(folder) -> list[str]:
@@ -19,7 +19,7 @@ def names(folder) -> list[str]:
 def refusal(folder) -> str:
     """The line of both who lists the files: of the data and of its fingerprint."""
     lines = []
-    for read in (names, listing_fingerprint):
+    for read in (names, fingerprints):
         with pytest.raises(UserError) as caught:
             read(folder)
         lines.append(str(caught.value))
@@ -94,7 +94,7 @@ def test_names_of_all_kinds(tmp_path):
     for name in (longest, odd, "a\nb.txt", "é.txt"):
         (tmp_path / name).write_text("a")
     assert set(names(tmp_path)) == {longest, odd, "a\nb.txt", "é.txt"}
-    assert len(listing_fingerprint(tmp_path)) == 16
+    assert len(fingerprints(tmp_path)["raw"]) == 16
     with RawFiles(tmp_path) as raw:
         assert raw.where(odd) == f"{tmp_path}/caf\\xe9.txt" and raw.where("a\nb.txt").endswith("/a\\nb.txt")
         with pytest.raises(UserError, match=r"caf\\xe9\.txt is not a picture"):

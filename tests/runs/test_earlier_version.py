@@ -40,7 +40,9 @@ def mend(checkout) -> Path:
     path = checkout / "pipeline" / "competitions" / "mine.py"
     for _ in range(4):
         said = call(checkout, status=2)
-        found = re.search(r"competitions/mine.py, line (\d+) was written .*: import from (\S+) instead of (\S+)\n", said)
+        found = re.search(
+            r"competitions/mine.py, line (\d+) was written .*: import from (\S+) instead of (\S+)\n", said
+        )
         assert found, said
         lines = path.read_text().split("\n")
         assert f"from {found[3]} import" in lines[int(found[1]) - 1]

@@ -28,7 +28,7 @@ def test_the_stage_downloads_once_and_again_only_when_asked(kaggle, job_of, caps
 
 
 def test_given_data_or_prepared_data_needs_no_download(tmp_path, job_of, capsys):
-    with pytest.raises(UserError, match="--data"):
+    with pytest.raises(UserError, match="is not a folder; name the one"):
         download.is_current(job_of(data=tmp_path / "nowhere"))
     write_json(tmp_path / "mine" / "a.json", 1)
     job = job_of(data=tmp_path / "mine")

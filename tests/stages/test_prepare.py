@@ -13,11 +13,12 @@ from pipeline import source
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice
-from pipeline.raw.files import RawFiles
+from pipeline.raw.files import RawFiles, fingerprints
 from pipeline.raw.folders import read_folders
 from pipeline.recipe import Recipe
 from pipeline.runs.job import Job
 from pipeline.stages import prepare, submit
+from pipeline.stages import split as split_stage
 from pipeline.store.paths import Store
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
@@ -26,6 +27,7 @@ from pipeline.tasks.multiclass import MultiClass
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tasks.volume import Volume
 from tests.competitions import test_dsb2018
+from tests.reporting import example_runs
 from tests.start import run
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (12, 16), np.uint8)
@@ -287,9 +289,6 @@ def test_a_whole_run_answers_a_bad_picture_with_a_blank_row(demo_root):
     assert "prepare: up to date" in run("demo", *quick, root=demo_root)
 
 
-# what earlier code prepared
-
-
 # mistakes in the competition's file
 
 
@@ -348,3 +347,42 @@ def test_a_mistake_of_ours_stays_a_traceback(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         prepared(folder, tmp_path / "prepared")
     assert not (tmp_path / "prepared").exists()
+
+
+def test_another_folder_of_the_same_listing_is_noticed(tmp_path):
+    """The same names, sizes and times: what is in the files is another."""
+    for folder, text in (("one", "abc"), ("other", "xyz")):
+        path = tmp_path / folder / "a.csv"
+        path.parent.mkdir()
+        path.write_text(text)
+        os.utime(path, ns=(10**18, 10**18))
+    one, other = (fingerprints(tmp_path / folder) for folder in ("one", "other"))
+    assert one["raw"] == other["raw"] and one["identity"] != other["identity"]
+    assert fingerprints(tmp_path / "one") == one
+
+
+def test_a_file_written_again_with_its_size_and_time_is_noticed(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("abc")
+    os.utime(path, ns=(10**18, 10**18))
+    before = fingerprints(tmp_path)
+    path.write_text("xyz")
+    os.utime(path, ns=(10**18, 10**18))
+    assert fingerprints(tmp_path)["raw"] == before["raw"] and fingerprints(tmp_path)["identity"] != before["identity"]
+
+
+@pytest.mark.parametrize(
+    ("split", "says"),
+    [
+        (lambda table, count: None, "split= must give a whole number from -1 for each of the 18 train images"),
+        (lambda table, count: np.zeros(3, int), "split= must give a whole number"),
+        (lambda table, count: np.full(len(table), -1), "and hold some out"),
+        (lambda table, count: np.zeros(len(table)), "split= must give a whole number"),
+        (lambda table, count: table["nothing"], "KeyError: 'nothing' (in split=); mend the file"),
+    ],
+)
+def test_a_split_of_ones_own_is_checked(tmp_path, split, says):
+    job = example_runs.job_of(tmp_path, replace(example_runs.competition(), split=split), folds=5)
+    with pytest.raises(UserError) as found:
+        split_stage.run(job)
+    assert says in str(found.value)

@@ -102,7 +102,7 @@ def test_a_csv_of_ones_own_needs_nothing_trained(demo_root):
     path.parent.mkdir()
     path.write_text(sample)
     out = run("demo", "submit", "--run", "brought", root=demo_root)
-    assert "submissions/demo-brought.csv is yours: kept, and valid" in out and "train" not in out
+    assert "submissions/demo-brought.csv is yours: kept, and valid" in out and "split" not in out
     path.write_text(sample.replace("1 1", "0 1", 1))
     assert "row 2" in run("demo", "submit", "--run", "brought", root=demo_root, status=2)
     assert "no fold of run 'brought' is trained" in run("demo", "report", "--run", "brought", root=demo_root, status=2)

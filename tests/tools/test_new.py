@@ -293,7 +293,7 @@ def test_images_without_a_mask_are_to_be_answered(package, tmp_path, capsys):
     folder = folder_of(tmp_path / "raw", [ids(0, 1), ids(1, 0), ids(0, 1)])
     (folder / "masks" / "picture2.png").unlink()
     competition = made(package, folder)
-    assert "1 images have no mask" in capsys.readouterr().out
+    assert "1 image(s) without a mask are taken as to be answered" in capsys.readouterr().out
     assert set(labels_of(competition, folder)) == {"picture0", "picture1"}
 
 

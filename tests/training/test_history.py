@@ -30,12 +30,12 @@ WRONG = {
     "not finite": (f"{HEADER}\n1,nan,.5,.9,1e-3,,2\n", "'nan' in the column loss is not a number"),
     "half an epoch": (f"{HEADER}\n1.5,.7,.5,.9,1e-3,,2\n", "'1.5' in the column epoch is not a whole number"),
     "epoch 0": (f"{HEADER}\n0,.7,.5,.9,1e-3,,2\n", "'0' in the column epoch is not a whole number from 1 on"),
-    "fewer fields": (f"{HEADER}\n1,.7\n", "row 2: 2 fields under 7 names"),
-    "more fields": (f"{HEADER}\n1,.7,.5,.9,1e-3,,2,3\n", "row 2: 8 fields under 7 names"),
+    "fewer fields": (f"{HEADER}\n1,.7\n", "row 2: 2 field(s) under 7 names"),
+    "more fields": (f"{HEADER}\n1,.7,.5,.9,1e-3,,2,3\n", "row 2: 8 field(s) under 7 names"),
     "fewer columns": ("epoch,loss\n1,.7\n", "has no column 'iou'"),
     "more columns": (f"{HEADER},mood\n1,.7,.5,.9,1e-3,,2,3\n", "has a column 'mood' that no training writes"),
-    "empty": ("", "has no column 'epoch'"),
-    "no text": (b"\x93NUMPY\xff\xfe", "is not text in UTF-8"),
+    "empty": ("", "there is nothing in it"),
+    "no text": (b"\x93NUMPY\xff\xfe", "is not a csv: 'utf-8' codec"),
 }
 
 

@@ -64,7 +64,7 @@ def test_a_file_of_weights_is_read_to_its_end(tmp_path):
         refused(lambda: weights.check_file(path), weights.NAME, "--again")
     for other in (b"not weights", b"\x93NUMPY" + whole, whole[8:]):
         path.write_bytes(other)
-        refused(lambda: weights.check_file(path), weights.NAME, "no file of weights, or damaged")
+        refused(lambda: weights.check_file(path), weights.NAME, "holds no weights, or is damaged")
     path.unlink()
     path.mkdir()
     refused(lambda: weights.check_file(path), weights.NAME)
