@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.raw import pictures
-from pipeline.store.disk import text_hash
+from pipeline.store.disk import file_hash, text_hash
 
 # a zip within a zip, or one file of it, that becomes larger than LARGE and BLOWN times its size is made to fill a disk
 LARGE, BLOWN = 1 << 30, 200
@@ -194,8 +194,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
     """What changes when a file below the folder is added, removed, or written again; no content is read.
 
     Returns: `raw`, of names, sizes and times; `identity`, besides of which files these are and when the system last saw
-        them change: it also differs for another folder of the same listing, and for a file that was written with its
-        old size and time, which no program can pretend.
+        them change: where it is the same, so is the content. It also differs for a mere copy (see `content_of`).
 
     Raises UserError where something below it cannot be read.
     """
@@ -208,6 +207,12 @@ def fingerprints(folder: Path) -> dict[str, str]:
         listing.append(seen)
         identity.append((*seen, status.st_dev, status.st_ino, status.st_ctime_ns))
     return {"raw": text_hash(*sorted(listing)), "identity": text_hash(*sorted(identity))}
+
+
+def content_of(folder: Path) -> str:
+    """The fingerprint of what is in the files below the folder; reads them all. Raises UserError as `fingerprints`."""
+    paths = sorted(_files_below(folder))
+    return text_hash(*(f"{path.relative_to(folder)!r} {file_hash(path)}" for path in paths))
 
 
 def printable(name: str) -> str:

@@ -68,6 +68,7 @@ def _state(job: Job, fold) -> str:
 
 
 def _predict(job: Job, fold) -> None:
+    job.prepared.check_arrays()
     folder = job.store.fold(fold)
     if not job.store.model_file(fold):
         raise UserError(

@@ -47,6 +47,8 @@ def run(job: Job, named: bool = False) -> None:
     _warn_of_other_code(job, chosen)
     _save_recipe(job, chosen)
     job = job.settled()
+    if chosen:
+        job.prepared.check_arrays()
     for fold in chosen:
         with locks.making(job.store.fold(fold), job.wait, job.say) as waited:
             if waited and not job.again and fold in trained.folds(job):

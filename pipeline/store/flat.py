@@ -4,11 +4,14 @@
 H x W x C. The index is a table with the columns `height,width,channels,offset` (and whatever its owner adds).
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import UserError
+
+_PART = 1 << 24  # values read at once to be counted
 
 
 class FlatReader:
@@ -39,6 +42,13 @@ class FlatReader:
     def __len__(self) -> int:
         return len(self.heights)
 
+    def digest(self) -> str:
+        """SHA-256 of the values, as the writer counted it; reads the whole file, a part at a time."""
+        found = hashlib.sha256()
+        for start in range(0, len(self.values), _PART):
+            found.update(self.values[start : start + _PART])
+        return found.hexdigest()
+
     def __getitem__(self, i: int) -> np.ndarray:
         height, width, start = self.heights[i], self.widths[i], self.offsets[i]
         flat = self.values[start : start + height * width * self.channels]
@@ -52,6 +62,8 @@ class FlatWriter:
         self.path = Path(path)
         self.dtype = np.dtype(dtype)
         self.count = 0
+        # of the values alone: the header is written again at the end
+        self.digest = hashlib.sha256()
 
     def __enter__(self):
         self.file = self.path.open("wb")
@@ -61,7 +73,9 @@ class FlatWriter:
     def append(self, picture: np.ndarray) -> None:
         if picture.dtype != self.dtype:
             raise TypeError(f"{self.path.name} holds {self.dtype}, not {picture.dtype}")
-        self.file.write(np.ascontiguousarray(picture).tobytes())
+        content = np.ascontiguousarray(picture).tobytes()
+        self.file.write(content)
+        self.digest.update(content)
         self.count += picture.size
 
     def __exit__(self, *exception):

@@ -36,6 +36,7 @@ class Prepared:
             raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
         self.info = _checked(read_json(done), done)
         self.table = _index(self.folder / "images.csv")
+        self._is_checked = False
         self.is_train = (self.table["part"] == "train").to_numpy()
 
     def fingerprint(self, kind: str) -> str:
@@ -78,6 +79,15 @@ class Prepared:
         """The groups of these rows; None where the competition has none and every image stands alone."""
         found = self.table["group"].to_numpy()[rows]
         return found if (found != "").any() else None
+
+    def check_arrays(self) -> None:
+        """Raises UserError where the arrays do not hold what `prepare` wrote (a disk that fails, a copy that was cut
+        off): a second for each gigabyte, so before work that takes longer."""
+        readers = {} if self._is_checked else {"images.npy": self.images, "labels.npy": self.labels}
+        self._is_checked = True
+        for name, digest in self.info.get("arrays", {}).items():
+            if name in readers and readers[name].digest() != digest:
+                raise UserError(f"{self.folder / name} does not hold any more what was written into it; {_AGAIN}")
 
     def view(self, neighbours: int = 0, slices: int = 1) -> "View":
         """The images as a network sees them: alone, with the slices before and after as further channels, or as

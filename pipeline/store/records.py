@@ -8,6 +8,7 @@ import contextlib
 import functools
 from pathlib import Path
 
+from pipeline.errors import UserError
 from pipeline.store.disk import atomic, file_hash, read_json, write_json
 
 
@@ -48,6 +49,14 @@ def read_record(path: Path) -> dict | None:
     if untouched or file_hash(path) == content.get("output"):
         return content
     return None
+
+
+def update(path: Path, inputs: dict) -> None:
+    """Writes other inputs into the record of a file that stays as it is; where that cannot be written, nothing."""
+    record = read_record(path)
+    if record:
+        with contextlib.suppress(UserError):
+            write_json(record_path(path), {**record, "inputs": inputs})
 
 
 def is_yours(path: Path) -> bool:

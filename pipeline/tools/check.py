@@ -16,6 +16,7 @@ def run(job, words: list[str]) -> int:
     if not path.is_file():
         raise UserError(f"{path} is no file; name a csv")
     order.bring_up_to_date(job, "prepare")
+    job.prepared.check_arrays()
     summary = submission.validate_file(path, job.competition.format, trained.expected(job))
     job.say(
         f"{path}: valid, {summary.rows} rows of {summary.images} images, {summary.empty:.1%} empty, "

@@ -386,3 +386,15 @@ def test_a_split_of_ones_own_is_checked(tmp_path, split, says):
     with pytest.raises(UserError) as found:
         split_stage.run(job)
     assert says in str(found.value)
+
+
+def test_a_copied_root_is_up_to_date_and_a_changed_one_is_not(demo_root):
+    """Its raw files are others, with the same content; with another content of the same size and time they are not."""
+    assert "prepare: up to date" in run("demo", "split", "--folds", "3", root=demo_root)
+    path = demo_root / "data" / "demo" / "raw" / "depths.csv"
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[-2] = ord("1") if content[-2] != ord("1") else ord("2")
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "prepare:\n320 train" in run("demo", "split", "--folds", "3", root=demo_root)
+    assert "prepare: up to date" in run("demo", "split", "--folds", "3", root=demo_root)

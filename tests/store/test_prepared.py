@@ -9,6 +9,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.store.flat import FlatReader, FlatWriter
 from pipeline.store.prepared import Neighbours, Patches, Prepared, View
+from tests.start import run
 
 
 @pytest.fixture
@@ -48,3 +49,16 @@ def test_images_without_groups_have_no_neighbours(drawn):
     for arguments, option in (((1, 1), "--neighbours"), ((0, 4), "--slices")):
         with pytest.raises(UserError, match=f"^{option} wants .*slices of volumes"):
             prepared.view(*arguments)
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+def test_arrays_that_changed_on_the_disk_are_noticed_before_they_are_learnt(demo_root, name):
+    path = demo_root / "data" / "demo" / "prepared" / name
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    sample = demo_root / "data" / "demo" / "prepared" / "sample_submission.csv"
+    for words in (("train", "--fold", "0", "--folds", "3", "--model", "classical"), ("check", sample)):
+        line = run("demo", *words, root=demo_root, status=2)
+        assert f"{name} does not hold any more what was written into it" in line
+    assert not (demo_root / "runs" / "demo").exists() or not list((demo_root / "runs").rglob("model.json"))
