@@ -24,7 +24,8 @@ def command_line() -> str:
     return _page(
         "The command line",
         "`./run.sh COMPETITION [STAGE …] [options]`, or a tool in the stage's place. Exit status: 0 done; 2 you can "
-        "fix it (one line says what, where and what to do); 130 interrupted; 1 our bug.",
+        "fix it (one line says what, where and what to do); 130, 143 or 129 ended by a signal; 141 nobody reads what "
+        "is printed; 1 our bug.",
         ("Stages, in this order; where none is named, all but upload", _table(("stage", "reads", "writes"), steps)),
         ("Tools", _table(("tool", "arguments", "what for"), tools)),
         ("Options", f"```text\n{help.options_page()}\n```"),

@@ -277,7 +277,7 @@ def to_json(recipe: Recipe) -> dict:
 
 def completed(saved: dict) -> dict:
     """The fields of a recipe as it was recorded; those that did not exist then have their defaults."""
-    return {**to_json(Recipe()), **saved}
+    return {**to_json(Recipe()), **saved} if isinstance(saved, dict) else {}
 
 
 def differences(recipe: Recipe, other: Recipe) -> dict:

@@ -45,6 +45,7 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
         if name in done:
             continue
         _bring_up_to_date(job, _reads(job, name), done, may_train)
+        _tidy(job, name)
         if name == "train" and not may_train:
             from pipeline.runs import trained
 
@@ -56,10 +57,19 @@ def _bring_up_to_date(job: Job, wanted, done: set[str], may_train: bool) -> None
         done.add(name)
 
 
+def _tidy(job: Job, name: str) -> None:
+    """Removes what a killed process has left of a stage's work."""
+    stage = names.stage(name)
+    if hasattr(stage, "tidy"):
+        stage.tidy(job)
+    if hasattr(stage, "makes"):
+        locks.tidy(stage.makes(job))
+
+
 def _run(job: Job, name: str, named: bool) -> None:
     stage = names.stage(name)
     with contextlib.ExitStack() as stack:
-        waited = "makes" in vars(stage) and stack.enter_context(locks.making(stage.makes(job), job.wait, job.say))
+        waited = hasattr(stage, "makes") and stack.enter_context(locks.making(stage.makes(job), job.wait, job.say))
         if waited and not named and stage.is_current(replace(job)):
             job.say(f"{name}: up to date")
             return

@@ -62,6 +62,8 @@ def saved_in(path: Path) -> tuple[str, Recipe]:
     """The name and the fields of a run's recipe. Raises UserError where it asks for what there is not."""
     content = read_json(path)
     name = content.pop("recipe", "default")
+    if not isinstance(name, str):
+        raise UserError(f"{path}: recipe is {name!r}, not a name; mend it, or start a new run with --run NAME")
     saved = recipes.from_json(content, str(path))
     check(saved)
     return name, saved

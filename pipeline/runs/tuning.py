@@ -127,6 +127,9 @@ def read_thresholds(path: Path, classes: tuple[str, ...]) -> tuple[dict, list[Th
         raise UserError(f"{path} is for the classes {content['classes']}, not {list(classes)}; {_MEND}")
     if len(rules) != len(classes):
         raise UserError(f"{path} has {len(rules)} thresholds for {len(classes)} classes; {_MEND}")
+    huge = [name for rule in rules for name, value in rule.items() if isinstance(value, int) and abs(value) > 1e15]
+    if huge:
+        raise UserError(f"{path}: {huge[0]} is no number that a picture could reach")
     thresholds = [Thresholds.from_json(rule, str(path)) for rule in rules]
     if any(rule.min_score for rule in thresholds):
         raise UserError(f"{path}: min_score needs scores of whole images, which no network here gives; remove it")

@@ -21,7 +21,7 @@ from pipeline.raw import images as checks
 from pipeline.raw import reader, tables
 from pipeline.raw.files import RawFiles, content_of, fingerprints
 from pipeline.runs.job import Job
-from pipeline.store import disk, locks, records
+from pipeline.store import disk, records
 from pipeline.store.disk import atomic
 from pipeline.store.flat import FlatWriter, offsets_of
 
@@ -42,9 +42,6 @@ def makes(job: Job) -> Path:
 def is_current(job: Job) -> bool:
     """Raises UserError where the competition's file reads in another way than it did, and there are no raw files."""
     done, folder = job.store.prepared / "prepared.json", job.raw_folder()
-    if not done.exists():
-        with locks.making(makes(job), job.wait, job.say):
-            disk.restore_folder(job.store.prepared)
     state = _state(job, done, folder)
     if state == "yours":
         job.say(f"{job.store.shown(done)} was not written by us: used as it is")

@@ -32,6 +32,13 @@ def needs(job: Job) -> tuple[str, ...]:
     return () if known and not unfinished(job) else trainer.packages(job.recipe)
 
 
+def tidy(job: Job) -> None:
+    """A fold that was killed when all but this was done keeps no checkpoint."""
+    for fold in trained.folds(job):
+        if job.store.model_file(fold):
+            (job.store.fold(fold) / "checkpoint.npz").unlink(missing_ok=True)
+
+
 def is_current(job: Job) -> bool:
     if job.again:
         return False
@@ -45,7 +52,10 @@ def run(job: Job, named: bool = False) -> None:
     for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
         job.say(f"fold {fold} is trained already (--again trains it again)")
     _warn_of_other_code(job, chosen)
-    _save_recipe(job, chosen)
+    # who comes second finds what the first has measured; a run that cannot begin leaves no folder
+    recipe = job.store.data / f"{job.store.run}.recipe"
+    with locks.making(recipe, wait=True, say=job.say, beside=job.store.run_folder):
+        _save_recipe(job, chosen)
     job = job.settled()
     if chosen:
         job.prepared.check_arrays()

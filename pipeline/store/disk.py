@@ -15,9 +15,13 @@ import os
 import re
 import secrets
 import shutil
+import tokenize
 from pathlib import Path
 
 from pipeline.errors import UserError
+
+# what NumPy raises where a file holds no array of its
+BROKEN_ARRAYS = (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, tokenize.TokenError)
 
 
 @contextlib.contextmanager
@@ -67,6 +71,8 @@ def restore_folder(folder: Path) -> None:
     before = _before(folder)
     if before.exists() and not folder.exists():
         before.rename(folder)
+    elif before.exists():
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def _before(folder: Path) -> Path:
@@ -79,6 +85,7 @@ def _exchange(part: Path, folder: Path) -> None:
         part.rename(folder)
     elif not _exchanged_at_once(part, folder):
         before = _before(folder)
+        shutil.rmtree(before, ignore_errors=True)
         folder.rename(before)
         part.rename(folder)
         before.rename(part)
@@ -110,9 +117,9 @@ def is_part(name: str) -> bool:
     return bool(_PART.search(name))
 
 
-def remove_parts(folder: Path, process: int, name: str = "*") -> None:
-    """Removes what a process that is gone has left half-written in a folder, of all files or of one."""
-    for path in folder.glob(f"{name.partition('.')[0]}.part-{process}-*"):
+def remove_parts(folder: Path, process: int) -> None:
+    """Removes what a process that is gone has left half-written in a folder."""
+    for path in folder.glob(f"*.part-{process}-*"):
         if is_part(path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -183,7 +190,7 @@ def read_json(path: Path, kind: type = dict):
     """The content of a json file. Raises UserError when it is not json, or of another form."""
     try:
         content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid json ({error}); mend or delete it") from error
     if not isinstance(content, kind):
         form = "a list […]" if kind is list else "an object {…}"
@@ -249,7 +256,7 @@ def read_arrays(path: Path) -> dict:
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (*BROKEN_ARRAYS, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path} holds no arrays that can be read ({error}); delete it to have it made again"
         ) from error
@@ -259,14 +266,22 @@ def write_rows(path: Path, header: list[str], rows) -> None:
     """A csv file from rows; None is a blank field."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
+        # Python before 3.13 leaves a carriage return bare, which would end the line when it is read
+        quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(header)
-        writer.writerows(rows)
+        for row in rows:
+            returns = any(isinstance(value, str) and "\r" in value for value in row)
+            (quoting if returns else writer).writerow(row)
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits. Raises UserError where it cannot be read."""
+    path = Path(path)
     try:
-        with Path(path).open("rb") as file:
+        # a pipe would be waited for
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file; move it away")
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

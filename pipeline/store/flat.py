@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.store.disk import BROKEN_ARRAYS
 
 _PART = 1 << 24  # values read at once to be counted
 
@@ -26,7 +27,7 @@ class FlatReader:
         self.offsets = offsets_of(self.heights, self.widths, self.channels)
         try:
             self.values = np.lib.format.open_memmap(self.path, mode="r")
-        except (OSError, ValueError, EOFError, TypeError, SyntaxError) as error:
+        except BROKEN_ARRAYS as error:
             raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
         if dtype is not None and self.values.dtype != dtype:
             raise UserError(

@@ -19,10 +19,10 @@ from pipeline.store import disk
 
 
 @contextlib.contextmanager
-def making(path: Path, wait: bool = False, say: Callable[[str], None] = print):
+def making(path: Path, wait: bool = False, say: Callable[[str], None] = print, beside: Path | None = None):
     """Holds the lock of what is made at `path`, a file or a folder; yields whether another process was waited for.
 
-    What a process that was killed has left half-written of it is removed.
+    What a process that was killed has left half-written of it is removed, also in the folder `beside`.
 
     Raises:
         UserError: another process is at it, and `wait` is off; or the folder cannot be written.
@@ -38,12 +38,21 @@ def making(path: Path, wait: bool = False, say: Callable[[str], None] = print):
             say(f"warning: {place.parent} knows no locks: let no other command make {path.name} meanwhile")
             yield False
             return
-        _clear(file, path)
+        _clear(file, path, *([beside] if beside else []))
         _write(file, {"process": os.getpid(), "host": socket.gethostname(), "since": time.time()})
         try:
             yield waited
         finally:
             _write(file, {})
+
+
+def tidy(path: Path) -> None:
+    """Removes what a process that was killed while it made `path` has left half-written, if nobody is at it now."""
+    place = path.with_name(f".{path.name}.lock")
+    # nobody who came to an end leaves more than this
+    if place.exists() and place.stat().st_size > len("{}"):
+        with contextlib.suppress(UserError), making(path, say=lambda _: None):
+            disk.restore_folder(path)
 
 
 # file systems without them, and those whose server does not answer for them
@@ -75,25 +84,27 @@ def _taken(file, path: Path, wait: bool, say: Callable[[str], None]) -> bool:
 def _holder(file) -> str:
     """Who holds the lock, in words."""
     found = _read(file)
-    if "process" not in found:
+    try:
+        since = time.strftime("%H:%M", time.localtime(found["since"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
         return "another process"
-    since = time.strftime("%H:%M", time.localtime(found["since"]))
     return f"process {found['process']} on {found['host']}, since {since}"
 
 
-def _clear(file, path: Path) -> None:
+def _clear(file, path: Path, *others: Path) -> None:
     """Removes what the last holder left, if it did not come to its end. It held this lock, so it is gone."""
     found = _read(file)
-    if "process" in found:
-        disk.remove_parts(path.parent, found["process"], path.name)
-        disk.remove_parts(path, found["process"])
+    # of another machine the numbers of processes say nothing
+    if isinstance(found.get("process"), int) and found.get("host") == socket.gethostname():
+        for folder in (path.parent, path, *others):
+            disk.remove_parts(folder, found["process"])
 
 
 def _read(file) -> dict:
     file.seek(0)
     try:
         content = json.loads(file.read() or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         # its holder is just writing, or was killed while it did
         content = {}
     return content if isinstance(content, dict) else {}

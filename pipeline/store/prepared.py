@@ -123,6 +123,7 @@ def _checked(info: dict, path: Path) -> dict:
     kinds = {"fingerprints": dict, "channels": int, "dtype": str, "layers": int, "range": (float, int)}
     kinds |= {"class_pixels": list, "mean": list, "std": list}
     wrong = [name for name, kind in kinds.items() if not isinstance(info.get(name), kind)]
+    wrong += [name for name in ("channels", "layers") if not wrong and not 1 <= info[name] <= 65535]
     wrong += [f"fingerprints of {part}" for part in ("train", "test") if not wrong and part not in info["fingerprints"]]
     if wrong:
         raise UserError(f"{path} is of an earlier version, or was edited: {wrong[0]} is not there as it was; {_AGAIN}")

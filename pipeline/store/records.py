@@ -42,7 +42,7 @@ def read_record(path: Path) -> dict | None:
     if not path.exists() or not record.exists():
         return None
     content = read_json(record)
-    if not isinstance(content, dict) or "inputs" not in content:
+    if not isinstance(content.get("inputs"), dict) or not isinstance(content.get("output"), str):
         return None
     stat = path.stat()
     untouched = (stat.st_size, stat.st_mtime_ns) == (content.get("size"), content.get("modified_ns"))

@@ -162,6 +162,8 @@ def expected(competition, prepared) -> Expected:
         return expected_rows(competition, prepared, rows)
     form = competition.format
     ids = list(dict.fromkeys(read_csv(prepared.sample, form)[form.id_column]))
+    if not ids:
+        raise UserError(f"{prepared.sample} names no image; bring the organisers' own file back")
     place = {name: row for row, name in zip(rows, prepared.table["id"].iloc[rows], strict=True)}
     unknown = [name for name in ids if name not in place]
     if unknown:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.imaging import duplicates
+from pipeline.store import disk
 from pipeline.store.prepared import Prepared
 from pipeline.tasks.task import Task
 
@@ -221,5 +222,8 @@ def _extra(prepared: Prepared):
     path = prepared.folder / "extra.csv"
     if not path.exists():
         return None
-    table = pandas.read_csv(path, dtype={"id": str}).set_index("id")
-    return table.apply(pandas.to_numeric, errors="coerce").reindex(prepared.table["id"].to_numpy())
+    rows = {row.pop("id"): row for row in disk.read_rows(path, "id")}
+    names = list(next(iter(rows.values()), {}))
+    ids = prepared.table["id"].tolist()
+    table = pandas.DataFrame([[rows.get(one, {}).get(name, "") for name in names] for one in ids], ids, names)
+    return table.apply(pandas.to_numeric, errors="coerce") if names else None
