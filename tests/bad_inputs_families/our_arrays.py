@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.bad_inputs_families import spoiling
 from tests.bad_inputs_families.case import Case
-from tests.bad_inputs_families.our_json import HERE, keeping, same_submission
+from tests.bad_inputs_families.our_json import HERE, keeping, made_again, same_submission
 from tests.bad_inputs_families.roots import RUN
 from tests.bad_inputs_families.spoiling import in_place, kept, written
 
@@ -28,12 +28,14 @@ def cases() -> list[Case]:
 
 
 def _case(path: str, what: str, spoil, words, fine: bool, forbidden: str = "") -> Case:
+    is_prepared = path.startswith(PREPARED) and not forbidden
+    right = same_submission if "noise" not in what else lambda root: ""
     return Case(
         f"{path}: {what}",
         ("demo", *words, *RUN),
-        keeping(in_place(path, spoil)),
-        fine=fine,
-        right=same_submission if "noise" not in what else lambda root: "",
+        keeping(in_place(path, spoil), path),
+        fine=fine or is_prepared,
+        right=made_again(path) if is_prepared and not fine else right,
         forbidden=forbidden,
         allowed=(Path(path).name, "thresholds.json", "tuning.npz", "report.html", "test.csv"),
     )

@@ -6,7 +6,7 @@ from unittest import mock
 
 from tests.bad_inputs_families import spoiling
 from tests.bad_inputs_families.case import Case
-from tests.bad_inputs_families.our_json import HERE, keeping, same_submission
+from tests.bad_inputs_families.our_json import HERE, keeping, made_again, same_submission
 from tests.bad_inputs_families.roots import RUN
 from tests.bad_inputs_families.spoiling import in_place, kept, written
 
@@ -36,17 +36,25 @@ def cases() -> list[Case]:
 
 
 def _case(path: str, what: str, spoil, words, fine: bool, forbidden: str = "") -> Case:
+    is_prepared = path.startswith("data/") and not forbidden
+    right = same_submission
+    if fine and any(part in path for part in ("sample", "submissions", "extra")):
+        right = no_matter
+    elif is_prepared and not fine:
+        right = made_again(path)
     return Case(
         f"{path}: {what}",
         ("demo", *words, *RUN),
-        keeping(in_place(path, spoil)),
-        fine=fine,
-        right=same_submission
-        if not any(part in path for part in ("sample", "submissions", "extra"))
-        else lambda root: "",
+        keeping(in_place(path, spoil), path),
+        fine=fine or is_prepared,
+        right=right,
         forbidden=forbidden,
         allowed=(Path(path).name, "thresholds.json", "tuning.npz"),
     )
+
+
+def no_matter(root: Path) -> str:
+    return ""
 
 
 def _whole() -> Iterator[Case]:

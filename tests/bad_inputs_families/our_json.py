@@ -59,14 +59,28 @@ def same_submission(root: Path) -> str:
     return "" if before.read_bytes() == after.read_bytes() else "status 0, but another submission"
 
 
-def keeping(spoil):
-    """Spoils, and keeps the submission as it was beside it."""
+def keeping(spoil, path: str = ""):
+    """Spoils, and keeps the submission, and the file, as it was."""
 
     def both(root: Path) -> None:
         (root / "kept.csv").write_bytes((root / "submissions" / "demo-base.csv").read_bytes())
+        if path:
+            (root / "kept").write_bytes((root / path).read_bytes())
         spoil(root)
 
     return both
+
+
+def made_again(path: str):
+    """What is prepared may be made again where it is damaged: as it was, byte for byte, or with the same answers."""
+
+    def right(root: Path) -> str:
+        kept, now = root / "kept", root / path
+        if now.is_file() and now.read_bytes() == kept.read_bytes():
+            return same_submission(root)
+        return "status 0, but what is prepared stays damaged"
+
+    return right
 
 
 def _case(name: str, path: str, what: str, spoil, stages, fine: bool, forbidden: str = "") -> Case:

@@ -116,7 +116,7 @@ def _kill(life: Life, count: int, seconds: float, source: random.Random, fell: l
     """Kills a run up to `count` times, fewer where it comes to its end before; adds where each kill fell."""
     while len(fell) < count:
         # what is done is not done again, but what is loaded is loaded again: any moment of the way is possible
-        stage = life.killed_after(source.uniform(0.05, 1) * seconds)
+        stage = life.killed_after(source.uniform(0.05, 0.8) * seconds)
         if stage is None:
             break
         fell.append(stage)
