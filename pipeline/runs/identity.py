@@ -89,9 +89,12 @@ def with_absolute_weights(overrides: dict) -> dict:
 def absolute(path: Path) -> Path:
     """The whole path of what a user names. Raises UserError where it cannot be one."""
     try:
-        return path.expanduser().resolve()
+        found = path.expanduser().resolve()
+        # too long a name shows when it is looked for
+        found.exists()
+        return found
     except (RuntimeError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be a folder: {error}") from error
+        raise UserError(f"{path} cannot be a path: {error}") from error
 
 
 def in_words(value) -> str:

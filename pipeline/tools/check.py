@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.command import order
 from pipeline.errors import UserError
 from pipeline.runs import trained
+from pipeline.runs.identity import absolute
 from pipeline.store import submission
 
 
@@ -13,6 +14,7 @@ def run(job, words: list[str]) -> int:
     if job is None or len(words) != 1:
         raise UserError("check wants a competition and one file: ./run.sh tgs check FILE.csv")
     path = Path(words[0])
+    absolute(path)
     if not path.is_file():
         raise UserError(f"{path} is no file; name a csv")
     order.bring_up_to_date(job, "prepare")

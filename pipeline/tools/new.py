@@ -19,6 +19,7 @@ from pipeline.errors import UserError, shown
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import NEARLY_WHITE, SOFT, VOID, colour_of
 from pipeline.raw.survey import Survey, is_coloured, survey
+from pipeline.runs.identity import absolute
 from pipeline.store import disk
 from pipeline.store.disk import text_hash
 
@@ -79,7 +80,7 @@ def _refuse_edited(path: Path, overwrite: bool) -> None:
 
 
 def _look(folder: str, *names: str) -> Survey:
-    with RawFiles(Path(folder).expanduser()) as raw:
+    with RawFiles(absolute(Path(folder))) as raw:
         return survey(raw, *names)
 
 
