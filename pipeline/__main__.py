@@ -1,6 +1,7 @@
 """The command line: words and options -> stages or a tool, and an exit status. `./run.sh` calls it."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -10,6 +11,10 @@ from pipeline.errors import UserError, not_installed, one_line
 
 # of signals that ask a process to end: what a shell expects of one that did
 ENDING = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+# what the machine refuses wherever it is asked: no mistake of ours, and mended by the user
+OF_THE_MACHINE = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class Ended(BaseException):
@@ -43,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        # of a file: a bug of ours, or said already; without one: what is printed cannot be written
+        if error.filename is not None and error.errno in OF_THE_MACHINE:
+            return _refused(f"{error.filename}: {error.strerror}; name another place, or mend this one")
+        # of another file: a bug of ours; of none: what is printed cannot be written
         if error.filename is not None or error.errno is None:
             raise
         with contextlib.suppress(OSError, ValueError):

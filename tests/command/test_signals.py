@@ -1,5 +1,7 @@
 """How a command ends that is not left to end by itself."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -75,3 +77,16 @@ def test_a_bar_does_not_hide_an_error(capsys, monkeypatch):
     monkeypatch.setattr(command_line, "run", work)
     assert command_line.main([]) == 2
     assert "\nerror: what is wrong\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_what_the_machine_refuses_is_a_line(monkeypatch, capsys, number):
+    def refuse(_):
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr(command_line, "run", refuse)
+    assert command_line.main([]) == 2
+    assert capsys.readouterr().err.startswith(f"error: /some/file: {os.strerror(number)};")
+    with pytest.raises(FileNotFoundError):
+        monkeypatch.setattr(command_line, "run", lambda _: Path("/nowhere/at/all").read_text())
+        command_line.main([])
