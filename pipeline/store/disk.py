@@ -56,10 +56,10 @@ def whole_folder(folder: Path):
     and where it does not, the old one is as it was."""
     part = part_of(folder)
     try:
-        with _as_user_error(folder):
+        with as_user_error(folder):
             part.mkdir(parents=True)
         yield part
-        with _as_user_error(folder):
+        with as_user_error(folder):
             _exchange(part, folder)
     finally:
         # what was made, or what stood there before
@@ -99,7 +99,8 @@ def _exchanged_at_once(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _as_user_error(path: Path):
+def as_user_error(path: Path):
+    """Raises UserError where what is done to `path` fails."""
     try:
         yield
     except OSError as error:

@@ -60,11 +60,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 def _opened(place: Path):
-    try:
+    with disk.as_user_error(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         return os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {place}: {error.strerror}; make room or use --root DIR") from error
 
 
 def _taken(file, path: Path, wait: bool, say: Callable[[str], None]) -> bool:
