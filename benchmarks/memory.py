@@ -57,10 +57,10 @@ def _write(path: Path, picture: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".tif", picture)[1].tobytes())
 
 
-def peak_of(stage: str, raw: Path, root: Path) -> tuple[float, float]:
-    """(MiB at the peak, seconds) of a stage."""
+def peak_of(competition: str, stage: str, raw: Path, root: Path, *more: str) -> tuple[float, float]:
+    """(MiB at the peak, seconds) of a stage with the recipe `smoke` and more options."""
     # every stage is asked for alone: what it reads is finished, so nothing else runs in its process
-    command = [sys.executable, "-m", "pipeline", "nerve", stage, "--recipe", "smoke", "--data", str(raw)]
+    command = [sys.executable, "-m", "pipeline", competition, stage, "--recipe", "smoke", "--data", str(raw), *more]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--root", str(root)],
@@ -70,14 +70,14 @@ def peak_of(stage: str, raw: Path, root: Path) -> tuple[float, float]:
     )
     peak = 0
     while process.poll() is None:
-        peak = max(peak, _allocated(process.pid))
+        peak = max(peak, allocated(process.pid))
         time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{stage} ended with {process.returncode}")
     return peak / 1024, time.perf_counter() - began
 
 
-def _allocated(pid: int) -> int:
+def allocated(pid: int) -> int:
     """KiB."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -96,7 +96,7 @@ def main() -> None:
         shutil.rmtree(raw, ignore_errors=True), shutil.rmtree(root, ignore_errors=True)
         draw(raw, share)
         for stage in STAGES:
-            peak, seconds = peak_of(stage, raw, root)
+            peak, seconds = peak_of("nerve", stage, raw, root)
             print(f"{share:<6} {stage:<10} {peak:8.0f} MiB {seconds:8.1f} s", flush=True)
 
 

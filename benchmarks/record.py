@@ -68,7 +68,7 @@ def keep_picture(job: Job, folder: Path) -> None:
     if not len(filled):
         return
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, min(SHOWN, len(filled))).astype(int))]
-    tiles = [tile(labels, job.competition.task) for labels in labels_of_rows(job, found.rows[chosen])]
+    tiles = [tile(labels, job.competition.task) for _, labels in labels_of_rows(job, found.rows[chosen])]
     rows = [np.concatenate(tiles[i : i + 6], axis=1) for i in range(0, len(tiles) - len(tiles) % 6, 6)] or [
         np.concatenate(tiles, axis=1)
     ]
@@ -99,7 +99,7 @@ def lines(job: Job, note: str) -> list[str]:
     content, gathered = disk.read_json(job.store.thresholds), facts.gather(job)
     form, info = job.competition, job.prepared
     command = reproduce.commands(job)[0].replace(f" --run {job.store.run}", "", 1)
-    data = "" if form.draw else " --data DIR"
+    data = "" if form.draw and not form.slug else " --data DIR"
     found = [f"# {form.title}: recipe `{job.recipe_name}`", "", f"    {command}{data}", ""]
     machines = {entry["hardware"]: entry for entry in reproduce.environments(job)}
     machine = "; ".join(

@@ -12,6 +12,7 @@ from pipeline import recipe as recipes
 from pipeline import source
 from pipeline.command import help, names, options
 from pipeline.models import catalogue as models
+from pipeline.store.dialect import VOLUMES
 from pipeline.training import catalogue as training
 
 FOLDER = Path(__file__).parent / "reference"
@@ -62,9 +63,12 @@ def parts() -> str:
             ),
         ),
         ("Augmentations", _table(("option", "what its amount means"), amounts)),
-        (
-            "Metrics of pixel counts (`CountMetric`)",
-            _table(("formula", "what"), [(f"`{name}`", found.meaning) for name, found in help.metrics().items()]),
+        *(
+            (
+                f"Metrics {use.counts} (`{use.kind}`)",
+                _table(("function", "what"), [(f"`{name}`", one.meaning) for name, one in found.items()]),
+            )
+            for use, found in help.metrics()
         ),
     )
 
@@ -78,6 +82,10 @@ def competitions() -> str:
         "The competitions",
         "Each is one file in [competitions/](../../pipeline/competitions).",
         ("What is asked", _table(("word", "what", "score", "csv"), rows)),
+        (
+            "What counts each score, and what proves it",
+            _table(("word", "the organisers' score", "counted by", "proved by"), [_proof(one) for one in found]),
+        ),
         ("Recipes and what they cost", _table(("word", "recipe", "cost"), costs)),
     )
 
@@ -108,8 +116,28 @@ def _linked(competition) -> str:
 
 
 def _csv(form) -> str:
-    several = ", a row for each object" if form.several else ""
-    return f"`{','.join(form.columns)}`{several}" + (", and label PNGs" if form.pictures else "")
+    if form.files:
+        return f"a zip of `<id>{form.files}`, a file for each {'volume' if form.files == VOLUMES else 'image'}"
+    parts = [
+        ", a row for each object" if form.several else "",
+        ", and label PNGs" if form.pictures else "",
+        ", runs across the rows" if form.order == "across" else "",
+        f", `{form.empty}` where there is nothing" if form.empty else "",
+    ]
+    return f"`{','.join(form.columns)}`{''.join(parts)}"
+
+
+def _proof(competition) -> tuple[str, str, str, str]:
+    """The functions that count a competition's score, and the tests that hold them, and it, to known answers."""
+    score, metric = competition.official or competition.metric, competition.metric
+    counted = [part.measure for part in score.parts] if competition.official else [getattr(metric, "formula", metric)]
+    counted = [getattr(one, "func", one) for one in counted if one is not None]
+    named = {getattr(one, "__name__", type(one).__name__): one.__module__.split(".")[1:] for one in counted}
+    root = FOLDER.parents[1]
+    tests = {f"{way[0]}/test_{way[1]}.py" for way in named.values()} | {f"competitions/test_{competition.name}.py"}
+    there = [test for test in sorted(tests) if (root / "tests" / test).exists()]
+    files = [f"[{name}](../../pipeline/{'/'.join(way)}.py)" for name, way in named.items()]
+    return f"`{competition.name}`", score.name, ", ".join(files), ", ".join(f"[{t}](../../tests/{t})" for t in there)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

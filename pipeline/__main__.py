@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 
+from pipeline import source
 from pipeline.errors import UserError, not_installed, one_line
 
 # of signals that ask a process to end: what a shell expects of one that did
@@ -50,12 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is not None and error.errno in OF_THE_MACHINE:
             return _refused(f"{error.filename}: {error.strerror}; name another place, or mend this one")
-        # of another file: a bug of ours; of none: what is printed cannot be written
+        # of another file: a bug of ours, or of the user; of none: what is printed cannot be written
         if error.filename is not None or error.errno is None:
-            raise
+            return _of_the_user(error)
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _refused(f"cannot print: {error.strerror}")
+    except (Exception, SystemExit) as error:
+        return _of_the_user(error)
 
 
 def run(arguments: list[str]) -> int:
@@ -69,12 +72,15 @@ def run(arguments: list[str]) -> int:
     name, *words = given.words
     if name in names.tools() and name not in names.competitions():
         options.refuse_for_words_alone(given)
-        return names.tool(name).run(None, words, **({"overwrite": True} if given.overwrite else {}))
-    job = options.job_of(names.competition(name), given)
-    if words and words[0] in names.tools():
-        return names.tool(words[0]).run(job, words[1:])
-    order.run(job, words)
-    return 0
+        return names.tool(name).run(None, words, **options.own_of(name, given))
+    chosen, tool = names.competition(name), words[0] if words and words[0] in names.tools() else ""
+    if not tool:
+        order.run(options.job_of(chosen, given), words)
+        return 0
+    module, own = names.tool(tool), options.own_of(tool, given)
+    is_of_every_run = names.is_of_every_run(tool)
+    job = options.job_of_every_run(chosen, given) if is_of_every_run else options.job_of(chosen, given, own)
+    return module.run(job, words[1:], **own)
 
 
 @contextlib.contextmanager
@@ -95,6 +101,15 @@ def _signals():
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _of_the_user(error: BaseException) -> int:
+    """A competition's own functions are called in many places (a metric, a further score, what draws): a mistake in one
+    is a line. Raises any other, which is ours."""
+    path = source.added_file(error)
+    if path is None or path.parent != source.PACKAGE / "competitions":
+        raise error
+    return _refused(f"{source.place(path, error)}: {source.in_words(error)}; mend the competition's file")
 
 
 def _refused(message: str) -> int:

@@ -31,7 +31,7 @@ def _visible(name: str) -> str:
 
 
 # what a module's package is called where that is another word
-_PACKAGES = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "skimage": "scikit-image"}
+_PACKAGES = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 
 
 def not_installed(module: str) -> str:

@@ -18,13 +18,14 @@ class Recipe:
 
     # folds
     folds: int = 5  # how many parts the data is split into
+    split: str = ""  # kind: whole kinds of pictures are held out; blank: each fold has a like share of every kind
     trained_folds: int = 0  # how many of them are trained when no --fold is given; 0 is all
     seed: int = 0  # of initial weights, order and augmentation; the folds do not depend on it
 
     # the network
     model: str = "unet"  # see --help models
-    encoder: str = ""  # a network of keras.applications as the way down (resnet50, …); blank is the model's own
-    weights: str = "none"  # that the encoder starts from: imagenet | none | FILE
+    encoder: str = ""  # a known network as the way down (resnet34, …: --help models); blank is the model's own
+    weights: str = "none"  # that the encoder starts from: imagenet | none | FILE (of Keras, torchvision or timm)
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution, or behind the stem; doubled at every halving
     stem: int = 1  # stride of unet's first convolution: 2 sees twice the size at about the same cost; no encoder
@@ -33,6 +34,9 @@ class Recipe:
     downsampling: str = "pool"  # pool | strided (convolutions)
     decoder: str = "transposed2"  # transposed2 | transposed3 | upsampling
     dropout: float = 0.0  # share of channels dropped at the bottom of the U
+    proposals: int = 256  # of maskrcnn: regions of a picture (window, tile) that are looked at more closely
+    objects: int = 128  # of maskrcnn: the most that are learnt in a window, and found in a picture or tile
+    mask_size: int = 28  # of maskrcnn: pixels a side of the mask of an object, however large that is; even
 
     # sizes
     size: int = 128  # side of the network's input in pixels; 0 is the image's own size
@@ -49,12 +53,15 @@ class Recipe:
     steps: int = 0  # batches an epoch; 0 is every image once, those of --pseudo too
     batch_size: int = 32  # images in a step
     learning_rate: float = 2e-3  # the peak, after the warm-up
+    encoder_rate: float = 1.0  # of an encoder, times the learning rate; 0 never changes its weights
+    freeze_epochs: int = 0  # in which the weights of an encoder stay as they are, before they learn, too
     optimizer: str = "adamw"  # adamw | sgd
     momentum: float = 0.9  # of sgd
     weight_decay: float = 1e-4  # times the learning rate, each step
     schedule: str = "cosine"  # cosine | constant: what follows the warm-up
     warmup: float = 0.05  # share of all steps
     ema: float = 0.995  # momentum of the moving average of the weights; 0 is off
+    renew_statistics: str = "auto"  # auto (with an encoder) | on | off: batch statistics anew from plain images
     loss: str = "bce+dice"  # one or several, added: see --help losses
     class_balance: float = 0.0  # of ce, or bce with border_weight: a class counts by its share to minus this power
     border_weight: float = 0.0  # of bce: how much more a pixel counts between two objects that touch (w0, U-Net paper)
@@ -107,6 +114,8 @@ class Recipe:
         if self.budget and not _DURATION.fullmatch(self.budget):
             raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
         scales(self.tta_scales)
+        if self.mask_size % 2:
+            raise UserError(f"--mask-size is {self.mask_size}; it must be even, for masks are doubled once")
         if self.fit == "resize" and not self.size:
             raise UserError("--fit resize needs a --size; with --size 0 use --fit pad")
         if self.fit == "double" and self.crop:
@@ -124,10 +133,18 @@ class Recipe:
 # fields that say how a network predicts, not what it learns
 PREDICTING = ("tile", "tta", "tta_scales")
 
+
+def as_learnt(recipe: Recipe) -> Recipe:
+    """The same for all recipes that differ in how a network predicts alone."""
+    return replace(recipe, **{field.name: field.default for field in fields(Recipe) if field.name in PREDICTING})
+
+
 # not 0: a digit that is not follows
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
+_LONG = re.compile(r"(?=[0.]*[1-9])([0-9]{1,3})h([0-9]{1,2})m")
 
 _CHOICES = {
+    "split": ("", "kind"),
     "block": ("residual", "plain"),
     "normalization": ("batch", "group", "none"),
     "downsampling": ("pool", "strided"),
@@ -137,6 +154,7 @@ _CHOICES = {
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "xla": ("auto", "on", "off"),
+    "renew_statistics": ("auto", "on", "off"),
 }
 
 _RANGES = {
@@ -147,6 +165,9 @@ _RANGES = {
     "width": (1, 1024),
     "stem": (1, 8),
     "dropout": (0, 0.95),
+    "proposals": (8, 8192),
+    "objects": (1, 8192),
+    "mask_size": (8, 128),
     "size": (0, 8192),
     "crop": (0, 8192),
     "non_empty": (0, 1),
@@ -157,6 +178,8 @@ _RANGES = {
     "steps": (0, 1_000_000),
     "batch_size": (1, 4096),
     "learning_rate": (1e-9, 10),
+    "encoder_rate": (0, 10),
+    "freeze_epochs": (0, 100_000),
     "momentum": (0, 0.9999),
     "weight_decay": (0, 1),
     "warmup": (0, 1),
@@ -244,10 +267,12 @@ def scales(text: str) -> tuple[float, ...]:
 
 
 def seconds(duration: str) -> float:
-    """`45m`, `2h` or `540s` in seconds. Raises ValueError for anything else."""
+    """`45m`, `2h`, `540s` or `8h30m` in seconds. Raises ValueError for anything else."""
+    if found := _LONG.fullmatch(duration):
+        return 3600.0 * int(found[1]) + 60.0 * int(found[2])
     found = _DURATION.fullmatch(duration)
     if not found:
-        raise ValueError(f"'{duration}' is no time; write 45m, 2h or 540s")
+        raise ValueError(f"'{duration}' is no time; write 45m, 2h, 540s or 8h30m")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -284,6 +309,18 @@ def differences(recipe: Recipe, other: Recipe) -> dict:
     """The fields of `recipe` that differ from `other`, with their values."""
     mine, theirs = asdict(recipe), asdict(other)
     return {name: value for name, value in mine.items() if value != theirs[name]}
+
+
+def words(recipe: Recipe, named: Recipe) -> list[str]:
+    """What to type for the fields of `recipe` that differ from `named`: `--width 24 --no-tta`."""
+    found = []
+    for field, value in differences(recipe, named).items():
+        spelt = option(field)
+        if isinstance(value, bool):
+            found.append(spelt if value else spelt.replace("--", "--no-", 1))
+        else:
+            found += [spelt, str(value)]
+    return found
 
 
 def run_name(recipe_name: str, recipe: Recipe, named: Recipe) -> str:

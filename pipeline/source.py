@@ -85,6 +85,15 @@ def added_file(error: BaseException) -> Path | None:
     return next(reversed(of_competitions or others), None)
 
 
+def is_mistake(error: BaseException) -> bool:
+    """Whether an error tells of a mistake: not Ctrl-C or a signal, which may arrive in anybody's line."""
+    if isinstance(error, (Exception, SystemExit)):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    raised_there = bool(frames) and Path(frames[-1].filename).parent == PACKAGE / "competitions"
+    return raised_there and not isinstance(error, KeyboardInterrupt)
+
+
 @contextlib.contextmanager
 def of_the_user(what: str):
     """Raises UserError, with the line, for a mistake in what the user wrote; any other is ours, and stays as it is."""
@@ -92,7 +101,9 @@ def of_the_user(what: str):
         yield
     except UserError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not is_mistake(error):
+            raise
         path = added_file(error)
         # a function that cannot even be called as it is: no line of its own has run
         calls = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]

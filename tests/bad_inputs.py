@@ -28,6 +28,7 @@ FAMILIES = (
     "raw_files",
     "competition_files",
     "folders_for_new",
+    "learnt",
 )
 FAST = 12  # `--fast` takes one of so many
 MEMORY = 8 << 30  # bytes: what asks for more ends with a MemoryError instead of taking the machine along
@@ -73,6 +74,8 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
         started = time.monotonic()
         cases = importlib.import_module(f"tests.bad_inputs_families.{name}").cases()
         chosen = cases[::FAST] if options.fast else cases
+        if any(case.base not in bases for case in chosen):
+            bases["network"] = roots.build_network(scratch, bases["prepared"], _quiet(main))
         faults = []
         for case in chosen:
             line = _tried(name, case, scratch, bases, main)
@@ -98,7 +101,7 @@ def _quiet(main):
     def run(arguments: list[str]) -> int:
         from tests.bad_inputs_families.case import Case, outcome
 
-        found = outcome(Case("", tuple(arguments), with_root=False), Path(arguments[-1]), main)
+        found = outcome(Case("", tuple(arguments), with_root=False, patience=300), Path(arguments[-1]), main)
         if found.status:
             print(found.escaped, found.errors)
         return 1 if found.status is None else found.status

@@ -9,7 +9,7 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice, each_group
 from pipeline.imaging.objects import ObjectMetric
-from pipeline.runs import trained
+from pipeline.runs import scored_by, trained
 from pipeline.stages import predict, prepare, submit, tune
 from pipeline.store import disk
 from pipeline.store.submission import Format
@@ -34,11 +34,25 @@ def changed(**changes) -> Competition:
         ({"format": Format(several=True)}, "several=False"),
         ({"task": MultiLabel(("a", "b"))}, "class_column"),
         ({"task": MultiLabel(("a", "b")), "format": Format(class_column="class", pictures=True)}, "pictures=False"),
+        ({"task": None}, "task is None; it must be one of pipeline/tasks/"),
+        ({"task": Volume}, "task is <class"),
+        ({"metric": dice}, "metric is <function dice"),
+        ({"read": None}, "read is None; it must be a function"),
+        ({"read": "x"}, "read is 'x'; it must be a function"),
+        ({"format": None}, "format is None"),
+        ({"split": 3}, "split is 3; it must be a function, or None"),
+        ({"also": ["x"]}, "also is \\['x'\\]; it must be a table"),
+        ({"also": {"x": 3}}, "also\\['x'\\] is no function"),
     ],
 )
 def test_what_does_not_fit_is_said_before_any_training(changes, says):
     with pytest.raises(UserError, match=says):
         changed(**changes)
+
+
+def test_a_read_that_is_of_no_file_is_refused():
+    with pytest.raises(UserError, match=r"competitions/tiny\.py: read is <built-in function len>; it must be"):
+        prepare.inputs_of(changed(read=len), None)
 
 
 def volumes(names: dict[str, str], shape=(24, 24)) -> Competition:
@@ -62,6 +76,49 @@ def test_slices_that_do_not_lie_on_each_other_are_refused(tmp_path):
     with pytest.raises(UserError, match="do not follow each other when sorted by id: a, b"):
         prepare.convert(torn, None, tmp_path, {})
     assert not (tmp_path / "prepared.json").exists()
+
+
+FILES = Format(files=".tif")
+
+
+@pytest.mark.parametrize("kind", ["needs_groups", "volume", "files"])
+def test_slices_of_which_the_tenth_comes_before_the_second_are_refused(tmp_path, kind):
+    made = volumes({f"a/{number}": "a" for number in range(1, 12)})
+    images = made.read(None).images
+    if kind != "needs_groups":
+        images = [replace(image, volume="a" if kind == "volume" else "", group="") for image in images]
+        made = changed(read=lambda raw: RawData(images), **({"format": FILES} if kind == "files" else {}))
+    with pytest.raises(
+        UserError, match=r"volume 'a(\.tif)?' do not lie as their ids sort: a/11 comes before a/2; write"
+    ):
+        prepare.convert(made, None, tmp_path, {})
+
+
+@pytest.mark.parametrize("names", ["a/01 a/02 a/10", "a_9/1 a_10/1", "a/1b3 a/1c2 a/2", "a/1 a/01"])
+def test_slices_that_sort_as_they_lie_are_taken(tmp_path, names):
+    prepare.convert(volumes({name: name.split("/")[0] for name in names.split()}), None, tmp_path, {})
+
+
+def test_several_volumes_of_a_group_are_refused_where_it_is_decoded_as_one(tmp_path):
+    made = volumes({"7_day1_01": "7", "7_day1_02": "7", "7_day2_01": "7"})
+    images = [replace(image, volume=image.id[:6]) for image in made.read(None).images]
+    with pytest.raises(UserError, match=r"1 group\(s\) hold several volumes \(volume=\): 7; this task decodes"):
+        prepare.convert(replace(made, read=lambda raw: RawData(images)), None, tmp_path, {})
+
+
+def test_a_sample_of_what_is_no_csv_is_refused(tmp_path):
+    images = volumes({"a/1": ""}).read(None).images
+    made = changed(read=lambda raw: RawData(images, sample=b"id,rle\na,\n"), format=FILES)
+    with pytest.raises(
+        UserError, match=r"a zip of files \(files='\.tif'\), of which a csv is no sample: leave sample="
+    ):
+        prepare.convert(made, None, tmp_path, {})
+
+
+def test_a_volume_that_would_be_two_files_is_refused(tmp_path):
+    images = volumes({"a/b": "", "a/c/1": "", "a/d": ""}).read(None).images
+    with pytest.raises(UserError, match=r"do not follow each other when sorted by id: a\.tif"):
+        prepare.convert(changed(read=lambda raw: RawData(images), format=FILES), None, tmp_path, {})
 
 
 def test_slices_of_several_sizes_are_refused(tmp_path):
@@ -108,6 +165,8 @@ def test_what_scores_is_part_of_the_record(tmp_path):
     def fbeta(beta):
         return lambda both, found, truth: dice(both, found, truth) * beta
 
-    rules = [trained.rules(replace(job.competition, metric=CountMetric("F", fbeta(beta)))) for beta in (1, 1, 2)]
+    rules = [
+        scored_by.fingerprint(replace(job.competition, metric=CountMetric("F", fbeta(beta)))) for beta in (1, 1, 2)
+    ]
     assert rules[0] == rules[1] != rules[2]
-    assert disk.text_hash("a") != trained.rules(job.competition)
+    assert disk.text_hash("a") != scored_by.fingerprint(job.competition)

@@ -124,6 +124,7 @@ class Table:
 
         self.table = pandas.DataFrame({"id": ["a", "b"]})
         self.train = np.array([0, 1])
+        self.train_ids = ["a", "b"]
 
 
 @fuzz(BYTES)

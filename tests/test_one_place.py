@@ -39,7 +39,7 @@ ADDITIONS = {
     "augmentation": Addition(
         "add-an-augmentation", "pipeline/training/augmentations.py", "augmentations", PARTS, "cutout=AMOUNT"
     ),
-    "metric": Addition("add-a-metric", "pipeline/imaging/metrics.py", "metrics", PARTS, "F-beta with beta 2"),
+    "metric": Addition("add-a-metric", "pipeline/imaging/volumetric.py", "metrics", PARTS, "whatever they share"),
     "network": Addition("add-a-network", "pipeline/models/tiny.py", "models", PARTS, "the least that learns"),
     "encoder": Addition("add-an-encoder", "pipeline/models/encoders/strided.py", "models", PARTS, "strided"),
     "competition": Addition(

@@ -1,6 +1,8 @@
 """What the command line says of itself: one screen, and a page for each competition, stage, tool and topic."""
 
+import itertools
 import textwrap
+from dataclasses import dataclass
 
 from pipeline import recipe as recipes
 from pipeline import source
@@ -43,17 +45,25 @@ def _overview() -> str:
         [
             f"{PROGRAM} COMPETITION [STAGE …] [options]\n",
             "competitions:",
-            *(f"  {name:<10}{_title(name)}" for name in names.competitions()),
+            *_in_two_columns([f"{name:<10}{_title(name)}" for name in names.competitions()]),
             "\nstages, in this order; where none is named, all but upload:",
             *(f"  {name:<10}{_first_line(name)}" for name in names.stages()),
             "\ntools:",
             *(f"  {name:<10}{_first_line(name)}" for name in names.tools()),
-            "  test      the tests; test fast: those of a minute",
+            "  test      the tests; test fast: the quick ones (eight minutes)",
             f"\nexamples:\n{EXAMPLES}",
             f"more: {PROGRAM} tgs --help (its recipes, the options), {PROGRAM} tgs tune --help,",
             f"      {PROGRAM} --help TOPIC with {', '.join(TOPICS)}",
         ]
     )
+
+
+def _in_two_columns(lines: list[str], width: int = 58) -> list[str]:
+    """Down the first column, then the second; of lines that are too long for that the end is left out."""
+    short = [line if len(line) < width else f"{line[: width - 2]}…" for line in lines]
+    half = (len(short) + 1) // 2
+    pairs = itertools.zip_longest(short[:half], short[half:], fillvalue="")
+    return [f"  {left:<{width}}{right}".rstrip() for left, right in pairs]
 
 
 def _title(name: str) -> str:
@@ -127,14 +137,55 @@ def augmentations_page() -> str:
 
 
 def metrics_page() -> str:
-    """The formulas that a competition's metric can be of."""
-    lines = _rows([(name, formula.meaning) for name, formula in metrics().items()])
-    return "\n".join(['metric=CountMetric("what it is called", FORMULA) in a competition\'s file:', *lines])
+    """The formulas that a competition's metric can be of, and the measures that an official one is made of."""
+    lines = []
+    for use, found in metrics():
+        lines += [f"{use.written} in a competition's file, {use.counts}:"]
+        lines += [*_rows([(name, function.meaning) for name, function in found.items()]), ""]
+    return "\n".join(lines).rstrip()
 
 
-def metrics() -> dict[str, source.Function]:
-    """The formulas of pixel counts."""
-    return source.functions("imaging/metrics", "intersection", "predicted", "truth")
+def metrics() -> list[tuple["Use", dict[str, source.Function]]]:
+    """For each use in a competition's file the functions of imaging/ that serve there, told by their parameters."""
+    # those of the file that is called so come first
+    files = sorted(source.modules("imaging"), key=lambda name: name != "metrics")
+    return [
+        (use, {name: one for file in files for name, one in source.functions(f"imaging/{file}", *use.first).items()})
+        for use in METRICS
+    ]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a function is for in a competition's file: its class, how that is written, what it counts; and the `first`
+    parameters of such a function."""
+
+    kind: str
+    written: str
+    counts: str
+    first: tuple[str, ...]
+
+
+METRICS = (
+    Use(
+        "CountMetric",
+        'metric=CountMetric("what it is called", FORMULA)',
+        "of pixel counts",
+        ("intersection", "predicted", "truth"),
+    ),
+    Use(
+        "ObjectCountMetric",
+        'metric=ObjectCountMetric("what it is called", FORMULA)',
+        "of matched objects",
+        ("true_positives", "false_positives", "false_negatives"),
+    ),
+    Use(
+        "OfficialMetric",
+        'official=OfficialMetric("what it is called", [Part("its name", WEIGHT, MEASURE)])',
+        "of whole units, beside the metric",
+        ("volume", "truth"),
+    ),
+)
 
 
 # the word after --help -> its page

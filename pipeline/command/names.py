@@ -63,6 +63,11 @@ def tool(name: str):
     return _module("tools", name, "run")
 
 
+def is_of_every_run(name: str) -> bool:
+    """Whether a tool is about all the runs of a competition, and says so (OF_EVERY_RUN)."""
+    return bool(source.constant(f"tools/{name}", "OF_EVERY_RUN", False))
+
+
 def _module(room: str, name: str, *wanted: str):
     """Raises UserError where a function is missing that it is called by."""
     missing = [function for function in wanted if function not in source.functions(f"{room}/{name}")]
@@ -86,11 +91,16 @@ def competition(name: str):
         if error.name in MOVED:
             line = f"import from {MOVED[error.name]} instead of {error.name}"
             raise UserError(f"{where(name, error)} was written for an earlier version: {line}") from error
-        if not _imported_by(name, error) or (error.name or "").split(".")[0] == "pipeline":
+        if not _imported_by(name, error):
             raise
+        if (error.name or "").split(".")[0] == "pipeline":
+            line = "which is no file of ours; docs/explanation/house.md says what is where"
+            raise UserError(f"{where(name, error)} imports '{error.name}', {line}") from error
         raise UserError(f"{where(name, error)} imports {not_installed(error.name)}") from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         # whoever writes a competition's file makes mistakes in it: a line says where
+        if not source.is_mistake(error):
+            raise
         raise UserError(f"{where(name, error)}: {source.in_words(error)}") from error
     from pipeline.competition import Competition
 

@@ -12,10 +12,23 @@ from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.runs.identity import absolute, in_words, resolve_run, with_absolute_weights
 
-# option of one tool -> what to type
+# option of one tool, or of several -> what to type
 OF_TOOLS = {
     "fields": ("ablate", f"{PROGRAM} tgs ablate --recipe quick --fields width=24 seed=1"),
     "overwrite": ("new", f"{PROGRAM} new mine ~/data/mine --overwrite"),
+    "write": ("check", f"{PROGRAM} tgs check FILE.csv --write FIXED.csv"),
+    "logits": ("adopt", f"{PROGRAM} tgs adopt ~/preds --run theirs --logits"),
+    "names": ("adopt", f"{PROGRAM} tgs adopt ~/preds --run theirs --names FILE.csv"),
+    "channels": ("adopt", f"{PROGRAM} tgs adopt ~/preds --run theirs --channels first"),
+    "answer": ("new", f"{PROGRAM} new mine ~/data/mine --answer objects"),
+    "csv": ("runs", f"{PROGRAM} tgs runs --csv FILE.csv"),
+    "public": ("picks", f"{PROGRAM} tgs picks --public 6000 --private 12000"),
+    "private": ("picks", f"{PROGRAM} tgs picks --public 6000 --private 12000"),
+    "groups": ("mosaics", f"{PROGRAM} tgs mosaics --groups"),
+    "leaderboard": ("ledger", f"{PROGRAM} tgs ledger --leaderboard FILE.csv"),
+    "to": ("pack", f"{PROGRAM} tgs pack --run R --to DIR"),
+    "time_limit": ("infer rehearse", f"{PROGRAM} tgs rehearse --run R --time-limit 30m"),
+    "times": ("rehearse", f"{PROGRAM} tgs rehearse --run R --times 3"),
 }
 
 
@@ -54,11 +67,47 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
         metavar="DO",
         help="test pictures that cannot be read: empty (answer) or refuse (default, but in a Kaggle notebook)",
     )
+    group.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="folds trained at a time, a process each; auto: one for each GPU"
+    )
+    group.add_argument("--on", type=_place, metavar="WHERE", help="folds trained by Ray: ray, or a cluster's address")
+    group.add_argument("--devices", type=_devices, metavar="N", help="GPUs that each batch of a fold is spread over")
+    group.add_argument(
+        "--continue-from",
+        metavar="DIR",
+        help="an earlier output to go on from, which may be read-only; for kernel: the notebook USER/SLUG it is of",
+    )
     group.add_argument("--message", metavar="TEXT", help="for the upload")
+    group.add_argument(
+        "--kernel", metavar="USER/SLUG/V", help="for the upload: a version of a notebook, in the csv's place"
+    )
     group.add_argument(
         "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
     )
+    group.add_argument("--write", metavar="FIXED.csv", help="for check: where the mended submission goes")
+    group.add_argument("--csv", metavar="FILE.csv", help="for runs: where else the table goes")
+    group.add_argument("--public", type=_count, metavar="N", help="for picks: images in the public part")
+    group.add_argument("--private", type=_count, metavar="N", help="for picks: images in the private part")
+    group.add_argument("--leaderboard", metavar="FILE.csv", help="for ledger: Kaggle's own csv of a leaderboard")
+    group.add_argument("--groups", action="store_true", help="for mosaics: make them the groups of the folds")
     group.add_argument("--overwrite", action="store_true", help="for new: replace a file that was changed by hand")
+    group.add_argument(
+        "--answer",
+        choices=("classes", "overlap", "objects"),
+        metavar="KIND",
+        help="for new: classes (that exclude each other), overlap (classes that may) or objects (default: as the masks "
+        "look)",
+    )
+    group.add_argument("--logits", action="store_true", help="for adopt: values are logits, not probabilities")
+    group.add_argument("--names", metavar="FILE.csv", help="for adopt: whose names differ: a csv theirs,ours")
+    group.add_argument(
+        "--channels", choices=("first", "last"), metavar="WHERE", help="for adopt: first or last, of an array's axes"
+    )
+    group.add_argument("--to", type=_folder, metavar="DIR", help="for pack: where it goes (default: pack/ in the run)")
+    group.add_argument(
+        "--time-limit", metavar="8h30m", help="for infer and rehearse: what is left out to stay within it"
+    )
+    group.add_argument("--times", type=_count, metavar="N", help="for rehearse: how much larger the test part is")
     if with_fields:
         _add_fields(result)
     return result
@@ -80,28 +129,80 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         raise UserError("--fields takes all words after it; name the competition and the tool ablate before it")
     if not options.words:
         raise UserError(f"no competition named; known are: {', '.join(names.competitions())}")
-    if options.run is not None and (not options.run or set(options.run) & set("/\\\0") or options.run.startswith(".")):
+    if options.run is not None and not _names_folder(options.run):
         raise UserError(f"--run '{options.run}' cannot be the name of a folder")
     for option, (tool, example) in OF_TOOLS.items():
-        if getattr(options, option) and tool not in options.words[:2]:
-            raise UserError(f"--{option} is of the tool {tool}: {example}")
+        if getattr(options, option) and not set(tool.split()) & set(options.words[:2]):
+            raise UserError(f"{recipes.option(option)} is of the tool {' and '.join(tool.split())}: {example}")
+    if options.kernel is not None and "upload" not in options.words:
+        raise UserError(f"--kernel is of the stage upload: {PROGRAM} tgs upload --kernel USER/SLUG/VERSION")
+    other = [tool for tool in names.tools() if tool in options.words[:2] and tool != "kernel"]
+    if options.continue_from is not None and other:
+        raise UserError(f"--continue-from means nothing to {other[0]}; it is of training, here or by the tool kernel")
     return options
+
+
+def _names_folder(word: str) -> bool:
+    return bool(word) and word.isprintable() and not set(word) & set("/\\") and not word.startswith(".")
 
 
 def refuse_for_words_alone(options: argparse.Namespace) -> None:
     """A tool in a competition's place takes words, and what is its own. Raises UserError for any other option, which
     would do nothing."""
     tool = options.words[0]
-    own = {"words", *(option for option, (of, _) in OF_TOOLS.items() if of == tool)}
-    given = [option for option, value in vars(options).items() if option not in own and value not in (None, False)]
+    own = {"words", *(option for option, (of, _) in OF_TOOLS.items() if tool in of.split())}
+    given = [option for option, value in vars(options).items() if option not in own and value not in (None, False, "")]
     if given:
         raise UserError(f"{recipes.option(given[0])} means nothing to {tool}, which takes words only")
+
+
+def refuse_for_every_run(options: argparse.Namespace) -> None:
+    """A tool that is about all runs, or those that it is given as words, has no run or recipe of its own. Raises
+    UserError for an option that would do nothing."""
+    tool = options.words[1]
+    own = {"words", "root", "again", *(option for option, (of, _) in OF_TOOLS.items() if tool in of.split())}
+    given = [option for option, value in vars(options).items() if option not in own and value not in (None, False, "")]
+    if given:
+        raise UserError(
+            f"{recipes.option(given[0])} means nothing to {tool}, which reads the runs that there are; leave it out"
+        )
+
+
+def own_of(tool: str, options: argparse.Namespace) -> dict:
+    """The options of that tool alone that were given, by name, and recipe fields that its `run` asks for by theirs:
+    what it is told besides its words; what belongs to a competition's job (ablate's fields) it finds there."""
+    taken = source.functions(f"tools/{tool}")["run"].parameters
+    given = {option: getattr(options, option) for option, (of, _) in OF_TOOLS.items() if tool in of.split()}
+    given |= {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    return {option: value for option, value in given.items() if value and option in taken}
 
 
 def _folder(word: str) -> Path:
     if not word.strip():
         raise argparse.ArgumentTypeError("is blank; name a folder")
     return Path(word)
+
+
+def _jobs(word: str) -> int | str:
+    return word if word == "auto" else _devices(word)
+
+
+def _devices(word: str) -> int:
+    if not word.isdecimal() or not 0 < int(word) <= 1000:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number of them")
+    return int(word)
+
+
+def _place(word: str) -> str:
+    if not word.strip():
+        raise argparse.ArgumentTypeError("is blank; give ray, or the address of a Ray cluster")
+    return word
+
+
+def _count(word: str) -> int:
+    if not word.isdigit() or not 0 < int(word) <= 10**7:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number of images")
+    return int(word)
 
 
 def _fold(word: str):
@@ -112,14 +213,17 @@ def _fold(word: str):
     return int(word)
 
 
-def job_of(chosen, options: argparse.Namespace):
-    """The job of these options; the recipe is the saved one where the run exists."""
+def job_of(chosen, options: argparse.Namespace, own=()):
+    """The job of these options; the recipe is the saved one where the run exists. `own`: options that are told to a
+    tool, and say nothing of the recipe."""
     from pipeline.runs.job import Job
     from pipeline.store.paths import Store
 
     root = absolute(options.root or source.PACKAGE.parent)
     overrides = {
-        field.name: getattr(options, field.name) for field in fields(Recipe) if getattr(options, field.name) is not None
+        field.name: getattr(options, field.name)
+        for field in fields(Recipe)
+        if field.name not in own and getattr(options, field.name) is not None
     }
     overrides = with_absolute_weights(overrides)
     run_name, recipe_name, recipe = resolve_run(chosen, root, options.run, options.recipe, overrides)
@@ -127,15 +231,32 @@ def job_of(chosen, options: argparse.Namespace):
         competition=chosen,
         recipe=recipe,
         recipe_name=recipe_name,
-        store=Store(root, chosen.name, run_name),
+        store=Store(root, chosen.name, run_name, chosen.format.suffix),
         data=absolute(options.data) if options.data else None,
         folds=tuple(options.fold or ()),
         again=options.again,
         message=options.message or "",
+        kernel=options.kernel or "",
+        continue_from=options.continue_from or "",
         wait=options.wait,
         on_bad_image=options.on_bad_image or "",
+        jobs=options.jobs or 1,
+        on=options.on or "",
+        devices=options.devices or 1,
         variants=tuple(options.fields or ()),
     )
+
+
+def job_of_every_run(chosen, options: argparse.Namespace):
+    """The job of a tool that is about every run of a competition: of none, whatever is in their recipes. Raises
+    UserError for an option of a run."""
+    from pipeline.runs.job import Job
+    from pipeline.store.paths import Store
+
+    refuse_for_every_run(options)
+    root = absolute(options.root or source.PACKAGE.parent)
+    recipe = recipes.resolve(chosen.recipes.get("default", {}), {})
+    return Job(chosen, recipe, "default", Store(root, chosen.name), again=options.again)
 
 
 def described(field: str) -> tuple[str, str]:

@@ -3,9 +3,12 @@
 import contextlib
 import importlib.util
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.command import names, trial
 from pipeline.errors import UserError, not_installed
+from pipeline.runs import earlier
+from pipeline.runs.identity import absolute
 from pipeline.runs.job import Job
 from pipeline.store import locks
 
@@ -21,14 +24,19 @@ def run(job: Job, named: list[str]) -> None:
         )
     chosen = [name for name in known if name in named] if named else [name for name in known if not _only_named(name)]
     _refuse(job, chosen, may_train=not named)
+    if job.continue_from:
+        earlier.take(job, absolute(Path(job.continue_from)))
     if job.folds and named and not set(named) & {"train", "predict"}:
         job.say("--fold is of train and predict: the other stages take every trained fold")
+    if named and "train" not in named and (job.on or job.jobs != 1):
+        job.say("--jobs and --on are of train: the other stages work here, on one fold after the other")
     done: set[str] = set()
     for name in chosen:
         # `train` may have found what a budget leaves open
         job = job.settled()
         if named:
             _bring_up_to_date(job, _reads(job, name), done, may_train=False)
+            _tidy(job, name)
             _run(job, name, named=True)
             done.add(name)
         else:

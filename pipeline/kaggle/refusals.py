@@ -19,6 +19,32 @@ class Place:
     def is_dataset(self) -> bool:
         return "/" in self.slug
 
+    @property
+    def when_forbidden(self) -> str:
+        """What to do about a 403."""
+        if self.is_dataset:
+            return f"open {self.page} and agree to its terms"
+        return f"accept the rules at {self.page.rstrip('/')}/rules"
+
+    @property
+    def when_unknown(self) -> str:
+        """What a 404 means, and what to do about it."""
+        kind = "data set" if self.is_dataset else "competition"
+        return f"Kaggle knows no {kind} {self.slug} (404): correct its slug in pipeline/competitions/"
+
+
+@dataclass(frozen=True)
+class Notebook(Place):
+    """A notebook of Kaggle's, `USER/SLUG`, which its interface calls a kernel."""
+
+    @property
+    def when_forbidden(self) -> str:
+        return "a private notebook is open to its owner alone: correct USER/SLUG, or log in as its owner"
+
+    @property
+    def when_unknown(self) -> str:
+        return f"Kaggle knows no notebook {self.slug} (404): correct USER/SLUG as it stands in its address"
+
 
 def refused(error, place: Place) -> UserError:
     """What an HTTP error, or a request without any answer, means."""
@@ -28,13 +54,9 @@ def refused(error, place: Place) -> UserError:
     if code == 401:
         what = f"Kaggle does not accept the credentials (401): {_NEW_TOKEN}"
     elif code == 403:
-        rules = f"open {place.page} and agree to its terms"
-        if not place.is_dataset:
-            rules = f"accept the rules at {place.page.rstrip('/')}/rules"
-        what = f"Kaggle refuses {place.slug} (403, it says: {said}): {rules}, then start again"
+        what = f"Kaggle refuses {place.slug} (403, it says: {said}): {place.when_forbidden}, then start again"
     elif code == 404:
-        kind = "data set" if place.is_dataset else "competition"
-        what = f"Kaggle knows no {kind} {place.slug} (404): correct its slug in pipeline/competitions/"
+        what = place.when_unknown
     elif code == 429:
         what = f"Kaggle wants a pause (429, it says: {said}): start again in a few minutes"
     elif code >= 500:
@@ -51,12 +73,15 @@ def unreachable(error, place: Place) -> UserError:
     )
 
 
+class NoCredentials(UserError):
+    """Nobody is logged in to Kaggle: no token anywhere, not even one that is wrong."""
+
+
 def no_credentials(place: Place, bad_token_in: str = "") -> UserError:
     """`bad_token_in` names where a token was found that Kaggle does not know."""
-    fault = "no Kaggle credentials"
     if bad_token_in:
-        fault = f"Kaggle does not accept the token in {bad_token_in}"
-    return UserError(f"{fault}: {_NEW_TOKEN}; or {place.by_hand}")
+        return UserError(f"Kaggle does not accept the token in {bad_token_in}: {_NEW_TOKEN}; or {place.by_hand}")
+    return NoCredentials(f"no Kaggle credentials: {_NEW_TOKEN}; or {place.by_hand}")
 
 
 _NEW_TOKEN = (
@@ -83,6 +108,30 @@ def quota_reached(place: Place, said: str) -> UserError:
     return UserError(
         f"Kaggle takes no more submissions to {place.slug} for now (it says: {said}); "
         "the daily count starts anew at midnight UTC: upload again then"
+    )
+
+
+def notebook(place: Place, said: str) -> UserError:
+    """Why Kaggle did not start a notebook, of which it says no more than a sentence."""
+    words = said.lower()
+    meanings = {
+        ("session count",): "as many GPU notebooks of yours run as may: stop one, or wait until one ends",
+        ("phone", "verif"): f"GPUs are for accounts with a verified phone number: verify it at {TOKEN_PAGE}",
+        ("quota", "allowance", "hours"): f"this week's GPU hours are used up: {TOKEN_PAGE} says when they start anew",
+        ("size", "large"): "the notebook is too large: shorten the fold table, or what you added to the package",
+    }
+    found = next((text for keys, text in meanings.items() if any(key in words for key in keys)), "put that right")
+    return UserError(f"Kaggle does not start {place.slug} (it says: {one_line(said)}): {found}, then start again")
+
+
+def is_about_notebooks(said: str) -> bool:
+    return "notebook" in said.lower() or "kernels" in said.lower()
+
+
+def notebooks_alone(place: Place, said: str) -> UserError:
+    return UserError(
+        f"{place.slug} takes notebooks, no files (Kaggle says: {said}): submit a version of one with upload --kernel "
+        "USER/SLUG/VERSION"
     )
 
 

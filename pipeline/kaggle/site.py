@@ -50,7 +50,7 @@ def download(slug: str, folder: Path, page: str, say=print) -> Path:
 
 
 def _fetch(place: Place, folder: Path) -> None:
-    with _client(place) as api:
+    with client(place) as api:
         fetch = api.dataset_download_files if place.is_dataset else api.competition_download_files
         try:
             fetch(place.slug, path=str(folder), quiet=not sys.stderr.isatty())
@@ -88,13 +88,15 @@ def submit(slug: str, path: Path, message: str, page: str) -> int:
     import requests
 
     place = Place(slug, page, f"upload {path} by hand at {page}")
-    with _client(place) as api:
+    with client(place) as api:
         try:
             answer = api.competition_submit(str(path), message, slug, quiet=not sys.stderr.isatty())
         except requests.HTTPError as error:
             said = refusals.said_by(error)
-            if refusals.is_about_quota(said) or _is_none_left(api, error, slug):
+            if refusals.is_about_quota(said) or is_none_left(api, error, slug):
                 raise refusals.quota_reached(place, said) from error
+            if refusals.is_about_notebooks(said):
+                raise refusals.notebooks_alone(place, said) from error
             raise
     if answer.message == api.COMPETITION_SUBMIT_UPLOAD_FAILED_MESSAGE:
         raise UserError(f"the upload of {path} broke off; start again, or {place.by_hand}")
@@ -104,7 +106,7 @@ def submit(slug: str, path: Path, message: str, page: str) -> int:
     return answer.ref
 
 
-def _is_none_left(api, error, slug: str) -> bool:
+def is_none_left(api, error, slug: str) -> bool:
     """Whether a refusal is explained by Kaggle's own count, whatever words it used.
 
     Not asked before submitting: someone who never submitted may be counted 0 of 0.
@@ -140,7 +142,7 @@ def wait_for_score(
         while True:
             submissions = []
             # the file is with Kaggle already: no answer is only no news
-            with contextlib.suppress(UserError), _client(place) as api:
+            with contextlib.suppress(UserError), client(place) as api:
                 submissions = api.competition_submissions(slug) or []
             scores = _scores(submissions, reference, message, place)
             waited = time.monotonic() - start
@@ -161,7 +163,7 @@ def _scores(submissions: list, reference: int, message: str, place: Place) -> tu
 
 
 @contextlib.contextmanager
-def _client(place: Place):
+def client(place: Place):
     """Yields the client, logged in and silent; its failures come out as UserErrors."""
     try:
         import requests

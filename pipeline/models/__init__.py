@@ -1,7 +1,7 @@
 """The networks, each readable alone: a file with `build` and `frame` is one.
 
-It may say `TAKES_ENCODER = True` (it has a place for one, and `start`) and `OF_VOLUMES = True` (it wants several
-slices).
+It may say `TAKES_ENCODER = True` (it has a place for one, and `start`), `OF_VOLUMES = True` (it wants several slices)
+and `FINDS_OBJECTS = True` (it answers with the numbers of objects, and learns from them by losses of its own).
 """
 
 import importlib

@@ -169,24 +169,25 @@ def _filtered(plane: np.ndarray, name: str) -> tuple[np.ndarray, float, float]:
     return values, threshold, spread if np.ptp(plane) >= FLAT else 0.0
 
 
-def choose(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict:
+def choose(pairs: Iterable[tuple[np.ndarray, ...]]) -> dict:
     """The best of all filters, channels and ways to a threshold: the one with the highest mean Dice at 128.
 
     Args: pairs: (image H x W x C float32 0..1, truth H x W bool) of training images, read once; those without any truth
-        take no part. All of the others do, so the caller limits their number.
+        take no part. All of the others do, so the caller limits their number. A third, H x W bool, says which pixels
+        count.
     Returns: filter: a name of CANDIDATES; channel: 0, 1, …; level and scale: the threshold and the span of values that
         hold for every image, or None for the image's own; dice: the mean reached; images: how many took part.
     Raises: UserError: no image has any truth.
     """
     tried: dict[tuple[str, int], _Tried] = {}
     images = 0
-    for image, truth in pairs:
+    for image, truth, *known in pairs:
         if truth.any():
             images += 1
             for channel in range(image.shape[2]):
                 plane = np.ascontiguousarray(image[..., channel], np.float32)
                 for name in CANDIDATES:
-                    tried.setdefault((name, channel), _Tried()).add(*_filtered(plane, name), truth)
+                    tried.setdefault((name, channel), _Tried()).add(*_filtered(plane, name), truth, *known)
     if not images:
         raise UserError("nothing is labelled in the images that the classical model may choose by; make other folds")
     found = [{"filter": name, "channel": channel, **one.best(images)} for (name, channel), one in tried.items()]
@@ -201,8 +202,9 @@ class _Tried:
         self.spread = self.by_otsu = 0.0
         self.by_level = np.zeros(BINS)
 
-    def add(self, values: np.ndarray, threshold: float, spread: float, truth: np.ndarray) -> None:
-        if not spread:
+    def add(self, values: np.ndarray, threshold: float, spread: float, truth: np.ndarray, known=...) -> None:
+        values, truth = values[known], truth[known]
+        if not spread or not truth.any():
             return
         found = values >= threshold
         self.spread += spread

@@ -1,42 +1,47 @@
-"""Raw files as people have them: folders, zips, zips in zips, read-only or not, behind one list of names.
+"""Raw files as people have them: folders, zips and tars, zips in zips, read-only or not, behind one list of names.
 
-`outer.zip` holding `train.zip` holding `images/a.png` appears as `outer.zip/train.zip/images/a.png`. Nothing is
-unpacked next to the raw files; a zip inside a zip goes to a temporary folder for as long as the list is open.
+`outer.zip` holding `train.tar` holding `images/a.png` appears as `outer.zip/train.tar/images/a.png`. Nothing is
+unpacked next to the raw files; an archive inside another goes to a temporary folder for as long as the list is open.
 """
 
-import lzma
+import contextlib
+import io
 import os
 import re
 import shutil
 import stat
-import struct
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.raw import pictures
+from pipeline.raw import archives
+from pipeline.raw.pixels.opened import OpenPictures
+from pipeline.store import disk
 from pipeline.store.disk import file_hash, text_hash
 
-# a zip within a zip, or one file of it, that becomes larger than LARGE and BLOWN times its size is made to fill a disk
-LARGE, BLOWN = 1 << 30, 200
-NESTED = 5  # zips within zips within zips
-# what reading a zip that is damaged, locked or of an unknown kind raises
-ZIP_ERRORS = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    struct.error,
-)
+NESTED = 5  # archives within archives
+HEAD = 1 << 16  # bytes of a picture's header, texts and colour profiles included
+IN_MEMORY = 1 << 26  # bytes: what is larger in an archive is taken out of it to be read page by page
+# how browsers and clients end the name of what is not there as a whole yet
+UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".kaggle-partial")
+
+
+class _Source(NamedTuple):
+    """Where a file is: `depth` is in how many archives within each other, `size` in bytes."""
+
+    open: Callable[[], IO[bytes]]
+    depth: int
+    size: Callable[[], int]
+
+    def read(self, size: int = -1) -> bytes:
+        """All of it, or its first bytes."""
+        with self.open() as file:
+            return file.read(size)
 
 
 class RawFiles:
@@ -49,21 +54,24 @@ class RawFiles:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         check_folder(self.folder)
-        self._sources: dict[str, tuple] = {}
-        self._archives: list[zipfile.ZipFile] = []
+        self._sources: dict[str, _Source] = {}
+        self._archives: list[archives.Archive] = []
+        self._names: list[str] = []
+        self.pictures = OpenPictures(self)
 
     def __enter__(self):
         self._temporary = Path(tempfile.mkdtemp(prefix="raw-"))
         try:
             for path in _files_below(self.folder):
                 name = path.relative_to(self.folder).as_posix()
-                if path.suffix.lower() == ".zip":
-                    self._add_zip(path, name)
+                if archives.kind_of(name):
+                    self._add_archive(path, name)
                 else:
-                    self._sources[name] = (None, path)
+                    self._sources[name] = _Source(partial(path.open, "rb"), 0, lambda path=path: path.stat().st_size)
         except BaseException:
             self.__exit__()
             raise
+        self._names = sorted(self._sources, key=lambda name: (self._sources[name].depth, name))
         return self
 
     def __exit__(self, *exception):
@@ -73,8 +81,16 @@ class RawFiles:
 
     @property
     def names(self) -> list[str]:
-        """All names; what lies outside of zips comes first."""
-        return sorted(self._sources, key=lambda name: (name.count(".zip/"), name))
+        """All names; what lies outside of zips and tars comes first."""
+        return list(self._names)
+
+    def depth(self, name: str) -> int:
+        """In how many zips and tars within each other a file lies."""
+        return self._sources[name].depth
+
+    def are_alike(self, name: str, other: str) -> bool:
+        """Whether two files hold the same. Raises UserError where one cannot be read."""
+        return self._sources[name].size() == self._sources[other].size() and self.read(name) == self.read(other)
 
     def by_stem(self, pattern: str) -> dict[str, str]:
         """Maps the first group of a regular expression, searched in each name, to that name.
@@ -94,79 +110,80 @@ class RawFiles:
         return next((name for name in self.names if name.rsplit("/", 1)[-1] == file_name), None)
 
     def read(self, name: str) -> bytes:
-        archive, member = self._sources[name]
-        try:
-            return member.read_bytes() if archive is None else archive.read(member)
-        except MemoryError as error:
-            raise UserError(f"{self.where(name)} is larger than the memory; make it smaller") from error
-        except FileNotFoundError as error:
-            raise UserError(f"{self.where(name)} was there and is gone; put it back, or start again") from error
-        except ZIP_ERRORS as error:
-            raise UserError(f"cannot read {self.where(name)}: {_reason(error)}; download it again") from error
+        with self._readable(name):
+            return self._sources[name].read()
 
-    def picture(self, name: str) -> np.ndarray:
-        """A picture file as H x W x C in the file's own depth; colours in the order red, green, blue (alpha).
+    def head(self, name: str, size: int = HEAD) -> bytes:
+        """Its first bytes. Raises UserError."""
+        with self._readable(name):
+            return self._sources[name].read(size)
 
-        Raises UserError where it is no picture, damaged, too large, or holds values that are no numbers.
+    def open(self, name: str) -> IO[bytes]:
+        """The file, for reading from any place of it; what lies in an archive is in the memory, or beside it where it
+        is large. Raises UserError."""
+        source = self._sources[name]
+        with self._readable(name):
+            if source.depth == 0:
+                return source.open()
+            if source.size() <= IN_MEMORY:
+                return io.BytesIO(source.read())
+            with tempfile.TemporaryDirectory(dir=self._temporary) as folder:
+                # the file stays for as long as it is open
+                return archives.taken_out(source, self.where(name), Path(folder)).open("rb")
+
+    def picture(self, name: str, has_gaps: bool = False) -> np.ndarray:
+        """A picture file as H x W x C in the file's own depth; colours in the order red, green, blue (alpha), turned as
+        its orientation tag says.
+
+        Raises UserError where it is no picture, damaged, too large, a stack of several pages, or holds values that are
+        no numbers, unless it `has_gaps`.
         """
-        return self._decoded(name, pictures.decoded)
+        return self.pictures.picture(name, has_gaps)
+
+    def page_count(self, name: str) -> int:
+        """How many pages of full size there are: 1 of an ordinary picture, the slices of a stack. Only headers are
+        read; 1 also of what cannot be read, which whoever reads it is told."""
+        return self.pictures.page_count(name)
+
+    def page(self, name: str, number: int, has_gaps: bool = False) -> np.ndarray:
+        """One page of a stack, from 0, as `picture` gives a picture. Raises UserError as it does."""
+        return self.pictures.page(name, number, has_gaps)
 
     def pages(self, name: str) -> list[np.ndarray]:
-        """All pictures of a stack (TIFF), each as `picture` gives it."""
-        return self._decoded(name, pictures.pages)
+        """All pages of a stack, each as `picture` gives a picture."""
+        return self.pictures.pages(name)
 
     def where(self, name: str) -> str:
         """The file, for a message."""
         return printable(str(self.folder / name))
 
-    def _decoded(self, name: str, decode: Callable):
-        content = self.read(name)
+    @contextlib.contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """What reading a file raises, as a UserError that names it."""
         try:
-            return decode(content)
-        except UserError as error:
-            raise UserError(f"{self.where(name)} {error}") from error
+            yield
+        except MemoryError as error:
+            raise UserError(f"{self.where(name)} is larger than the memory; make it smaller") from error
+        except FileNotFoundError as error:
+            raise UserError(f"{self.where(name)} was there and is gone; put it back, or start again") from error
+        except archives.ERRORS as error:
+            raise UserError(f"cannot read {self.where(name)}: {archives.reason(error)}; download it again") from error
 
-    def _add_zip(self, path: Path, name: str, depth: int = 1) -> None:
-        try:
-            archive = zipfile.ZipFile(path)
-        except ZIP_ERRORS as error:
-            raise UserError(
-                f"{self.where(name)} is cut off or not a zip ({_reason(error)}); download it again"
-            ) from error
-        self._archives.append(archive)
+    def _add_archive(self, path: Path, name: str, depth: int = 1) -> None:
         if depth > NESTED:
-            raise UserError(f"{self.where(name)}: more than {NESTED} zips within each other; unpack the outer ones")
-        for member in archive.infolist():
-            inner_name = _name_in_zip(member)
-            _refuse_leaving(inner_name, self.where(name))
-            inner = f"{name}/{inner_name}"
-            if member.is_dir() or _is_litter(inner_name):
-                continue
-            self._refuse_blown(member, inner)
-            if inner_name.lower().endswith(".zip"):
-                self._add_zip(self._take_out(archive, member, inner), inner, depth + 1)
-            else:
-                self._sources[inner] = (archive, member)
-
-    def _refuse_blown(self, member: zipfile.ZipInfo, name: str) -> None:
-        """Raises UserError for what would fill the memory: by the size that it says, beyond which nothing is read."""
-        if member.file_size > LARGE and member.file_size > BLOWN * member.compress_size:
             raise UserError(
-                f"{self.where(name)} would be {member.file_size / 2**30:.1f} GiB, "
-                f"{member.file_size // max(member.compress_size, 1)} times what is packed: refused; if it is meant to "
-                "be so, unpack it by hand and put the file in the zip's place"
+                f"{self.where(name)}: more than {NESTED} zips or tars within each other; unpack the outer ones"
             )
-
-    def _take_out(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Path:
-        path = self._temporary / f"{len(self._archives)}.zip"
-        try:
-            with archive.open(member) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-        except ZIP_ERRORS as error:
-            full = isinstance(error, OSError) and error.errno
-            todo = f"make room in {tempfile.gettempdir()}, or unpack the outer zip" if full else "download it again"
-            raise UserError(f"{self.where(name)} cannot be taken out ({_reason(error)}); {todo}") from error
-        return path
+        archive = archives.Archive(path, self.where(name), self._temporary)
+        self._archives.append(archive)
+        for member in archive.members:
+            inner = f"{name}/{member.name}"
+            if _is_litter(member.name) or _is_unfinished(member.name):
+                continue
+            if archives.kind_of(member.name):
+                self._add_archive(archives.taken_out(member, self.where(inner), self._temporary), inner, depth + 1)
+            else:
+                self._sources[inner] = _Source(member.open, depth, lambda member=member: member.size)
 
 
 def check_folder(folder: Path) -> None:
@@ -179,7 +196,7 @@ def check_folder(folder: Path) -> None:
 
 def holds_files(folder: Path) -> bool:
     """Whether it is a folder with at least one file that is not litter."""
-    return _is_folder(folder) and bool(_files_below(folder))
+    return _is_folder(folder) and any(True for _ in _walk(str(folder), ()))
 
 
 def _is_folder(folder: Path) -> bool:
@@ -227,28 +244,39 @@ def _files_below(folder: Path) -> list[Path]:
     Raises:
         UserError: a folder that cannot be read, a link that leads nowhere or in a circle, what is no file.
     """
-    return sorted(_walk(folder, folder, ()))
+    return [Path(path) for path in sorted(_walk(str(folder), ()), key=lambda path: path.split("/"))]
 
 
-def _walk(top: Path, folder: Path, above: tuple) -> Iterator[Path]:
-    status = _status(folder)
+def _walk(folder: str, above: tuple) -> Iterator[str]:
+    """The ways to the files below a folder; what lies in it is called as it is found."""
+    status = _status(Path(folder))
     if (status.st_dev, status.st_ino) in above:
-        raise UserError(f"{printable(str(folder))} is a link to a folder that it lies in; remove it")
+        raise UserError(f"{printable(folder)} is a link to a folder that it lies in; remove it")
     above = (*above, (status.st_dev, status.st_ino))
     try:
-        paths = [folder / entry.name for entry in os.scandir(folder)]
+        names = [entry.name for entry in os.scandir(folder)]
     except OSError as error:
-        raise UserError(f"cannot read {printable(str(folder))}: {error.strerror}; make it readable") from error
-    for path in paths:
-        if _is_litter(path.relative_to(top).as_posix()):
+        raise UserError(f"cannot read {printable(folder)}: {error.strerror}; make it readable") from error
+    for name in names:
+        if _is_litter(name):
             continue
-        mode = _status(path).st_mode
-        if stat.S_ISDIR(mode):
-            yield from _walk(top, path, above)
-        elif stat.S_ISREG(mode):
-            yield path
+        path = os.path.join(folder, name)  # noqa: PTH118 (four times as fast for many files)
+        mode = _mode(path)
+        if stat.S_ISREG(mode):
+            if not _is_unfinished(name):
+                yield path
+        elif stat.S_ISDIR(mode):
+            yield from _walk(path, above)
         else:
-            raise UserError(f"{printable(str(path))} is neither a file nor a folder; remove it")
+            raise UserError(f"{printable(path)} is neither a file nor a folder; remove it")
+
+
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        # what is wrong is said by the one place that says it
+        return _status(Path(path)).st_mode
 
 
 def _status(path: Path) -> os.stat_result:
@@ -262,27 +290,14 @@ def _status(path: Path) -> os.stat_result:
         raise UserError(f"cannot read {printable(str(path))}: {error.strerror}; put it back, or start again") from error
 
 
-def _name_in_zip(member: zipfile.ZipInfo) -> str:
-    """A member's name: many programs write it in UTF-8 and do not say so."""
-    if member.flag_bits & 0x800:
-        return member.filename
-    try:
-        return member.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return member.filename
-
-
-def _refuse_leaving(member: str, archive: str) -> None:
-    """Raises UserError for a name that would leave the folder it is unpacked in."""
-    if ".." in re.split(r"[/\\]", member) or re.match(r"[/\\]|[A-Za-z]:", member):
-        raise UserError(f"{archive} holds the file name {member!r}, which leaves its folder: refused")
-
-
-def _reason(error: Exception) -> str:
-    """What an error says, without the path that is named beside it."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
 def _is_litter(name: str) -> bool:
-    """What operating systems and unfinished downloads leave behind."""
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/")) or ".part." in name
+    """What operating systems, and we ourselves when we are killed, leave behind."""
+    parts = name.split("/")
+    return any(part.startswith((".", "__MACOSX")) for part in parts) or (
+        ".part-" in name and any(map(disk.is_part, parts))
+    )
+
+
+def _is_unfinished(name: str) -> bool:
+    """Whether a file is what a download leaves until it is done."""
+    return name.lower().endswith(UNFINISHED)

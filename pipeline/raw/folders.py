@@ -11,16 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.competition import RawData, RawImage
+from pipeline.competition import Doubt, RawData, RawImage
 from pipeline.errors import UserError, shown
+from pipeline.raw import values
 from pipeline.raw.files import RawFiles
-from pipeline.raw.masks import Labels, binary, with_channels
+from pipeline.raw.images import WrongKind, kind_of
+from pipeline.raw.masks import Labels, above, binary, class_ids, palette, tolerated, with_channels
+from pipeline.raw.places import finding, refusals, unused
+from pipeline.raw.places.finding import Found
+from pipeline.raw.places.stacks import Page
+from pipeline.store.scaling import is_nodata
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-# what the name of a mask may end with, after the name of its image
-ENDINGS = re.compile(r"[_-](masks?|labels?|seg)$", re.IGNORECASE)
-TEST_IDS = "test_"  # what ids of test images begin with, where train images have the same names
 UNMASKED = ("refuse", "test", "empty")
+VALID_AS = ("folds", "learnt", "truth")
+SEVERAL = ("union", "objects")
+BY_FOLDER, BY_ITSELF = "folder", "repeated"
+
+Group = str | Callable[[str], str] | None
 
 
 def read_folders(
@@ -29,41 +36,71 @@ def read_folders(
     masks: str | tuple[str, ...] = "masks",
     test: str = "test",
     labels: Labels | None = None,
-    group: str | Callable[[str], str] | None = None,
+    group: Group = BY_ITSELF,
     channels: int | None = None,
     unmasked: str = "refuse",
+    valid: str = "",
+    valid_as: str = "folds",
+    several: str = "union",
+    nodata: float | None = None,
 ) -> RawData:
-    """Matches images and masks by name; the name without its ending is the id.
+    """Matches images and masks by name; the name without its ending is the id. Where names repeat from folder to folder
+    (a patient's, train/ and valid/) the folders that tell them apart stand before it: `patient7/1`.
 
     Args:
         images, masks: the names of the folders (`photos`, `train/photos`), wherever they lie, also in zips; "" is
-            every folder. Several folders of masks are as many layers of labels, one for each class. Where both are
-            one folder, masks are what ends in _mask, _label or _seg.
+            every folder; a star stands for anything (`*_images`), also in names of files (`*.bmp`, `all/*_gt.png`).
+            Several folders of masks are as many layers of labels, one for each class. Where both are one folder, masks
+            are what ends in _mask, _label, _seg, _gt … or begins with mask_.
         test: the folder of the pictures to answer; "" where there is none. Masks of these are the hidden truth. Where
             names are in train too, ids of test images begin with `test_`.
         labels: from a mask H x W x C to labels H x W x 1; None is `binary`.
-        group: from the id to its group (patient, drive), or a regular expression whose one group that is.
+        group: from the id to its group (patient, drive), or a regular expression whose one group that is; "folder" is
+            the outermost folder that tells images apart (parts of a split left aside), None no group. By itself it is
+            the folder where names repeat. Slices of a stack are one group in any case.
         channels: 1 or 3: every image gets so many; None leaves them as they are (then all must be alike).
         unmasked: what an image without a mask is: `refuse`, one to answer (`test`), or one with nothing in it
             (`empty`).
+        valid: the folder of a published validation part; "" leaves its images among the others.
+        valid_as: what becomes of it: in the `folds` like all others, always `learnt` and never held out, or kept apart
+            as hidden `truth` that the report alone reads.
+        several: what several masks of one image are (x_mask_1, x_mask_2; a folder of masks beside an image): parts of
+            one (`union`), or an object each (`objects`: numbers 1, 2, … in the order of names).
+        nodata: the value of pixels that nothing is known of (-9999, float("nan")): they are neither learnt nor
+            answered. None where every value is one.
 
     Raises:
         UserError: nothing there, names that do not match, images or masks that are missing or there twice. What is
             wrong within a picture is raised when it is read.
     """
-    if unmasked not in UNMASKED:
-        raise UserError(f"unmasked={unmasked!r} is not known; it can be {', '.join(UNMASKED)}")
-    found = find(raw, images, masks, test)
-    bare = {name for name in found.train if not any(name in layer for layer in found.masks)}
+    _refuse_labels(labels)
+    for word, value, known in (
+        ("unmasked", unmasked, UNMASKED),
+        ("valid_as", valid_as, VALID_AS),
+        ("several", several, SEVERAL),
+    ):
+        if value not in known:
+            raise UserError(f"{word}={value!r} is not known; it can be {', '.join(known)}")
+    found = finding.find(raw, images, masks, test, valid)
+    bare = set(found.bare)
     if unmasked == "refuse":
-        _refuse_without_mask(raw, found, masks)
-    to_answer = {**found.test, **({name: found.train[name] for name in bare} if unmasked == "test" else {})}
-    group_of = _grouping(group)
+        refusals.refuse_bare(raw, found, (masks,) if isinstance(masks, str) else tuple(masks))
+    to_answer = {*found.test, *(bare if unmasked == "test" else ()), *(found.in_valid if valid_as == "truth" else ())}
+    group_of = _grouping(group, found)
+    masked = {name for layer in found.masks for name in layer}
+    blind = sorted(to_answer - masked) if to_answer & masked else []
+    if blind and valid_as == "truth":
+        raise UserError(
+            f"{raw.folder}: {len(blind)} images to answer have no mask: {shown(blind)}; hidden truth is of all or of "
+            'none: say test="", or valid_as="learnt"'
+        )
     result = []
-    for name, path in {**found.train, **found.test}.items():
-        has_truth = name not in bare if name in found.train else any(name in layer for layer in found.masks)
+    for name, page in {**found.train, **found.test}.items():
+        has_truth = name in masked and not blind
         part = "test" if name in to_answer else "train"
-        picture = _Picture(raw, path, tuple(layer.get(name) for layer in found.masks), labels or binary, channels)
+        pages = tuple(layer.get(name, ()) for layer in found.masks)
+        gaps = values.checked_nodata(nodata)
+        picture = _Picture(raw, page, pages, labels or binary, channels, several == "objects", gaps)
         result.append(
             RawImage(
                 id=name,
@@ -71,55 +108,73 @@ def read_folders(
                 image=picture.image,
                 labels=picture.labels if part == "train" or has_truth else None,
                 group=group_of(name, part),
+                doubt=picture.doubt,
+                always_learnt=valid_as == "learnt" and part == "train" and name in found.in_valid,
             )
         )
-    return RawData(result, notes=[found.renamed(test)] if found.prefix else [])
+    notes = _notes(raw, found, group, test, valid, valid_as, several)
+    notes += [_blind_said(len(to_answer & masked), blind)] if blind else []
+    return RawData(result, notes=notes, nodata=nodata)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Which files belong together: id -> name among the raw files; of masks one such table for each layer. `prefix` is
-    what ids of test images begin with beside their names, where these are names of train images, too."""
-
-    train: dict[str, str]
-    test: dict[str, str]
-    masks: list[dict[str, str]]
-    prefix: str = ""
-
-    def renamed(self, test: str) -> str:
-        """What the ids of the test images are, for a message."""
-        return f"names in {test}/ are names of train images, too: their ids are {shown(sorted(self.test), 3)}"
+def _blind_said(count: int, blind: list[str]) -> str:
+    return (
+        f"masks of {count} images to answer are not used: hidden truth is of all or of none, and {len(blind)} have no "
+        f"mask: {shown(blind)}"
+    )
 
 
-def find(raw: RawFiles, images: str = "images", masks: str | tuple[str, ...] = "masks", test: str = "test") -> Found:
-    """The files of `read_folders`. Raises UserError where names do not fit, but not where a mask is missing."""
-    layers = (masks,) if isinstance(masks, str) else tuple(masks)
-    names = [name for name in raw.names if name.lower().endswith(PICTURES)]
-    of_masks = {layer: [name for name in names if _is_mask(name, layer, images)] for layer in layers}
-    taken = {name for there in of_masks.values() for name in there}
-    others = [name for name in names if name not in taken]
-    in_test = [name for name in others if test and _within(name, test)]
-    # beside test/images/ there may be test/depth/
-    in_test = [name for name in in_test if images and _within(name, images)] or in_test
-    in_images = [name for name in others if _within(name, images) and not (test and _within(name, test))]
-    for folder, there in ((images, in_images), *of_masks.items()):
-        if not there:
-            raise UserError(f"{raw.folder} holds no pictures in a folder {folder}/; {pictures_there(names)}")
-    train, answered = (_by_name(raw, "images", there, _stem) for there in (in_images, in_test))
-    prefix = TEST_IDS if train.keys() & answered.keys() else ""
-    answered = {prefix + name: path for name, path in answered.items()}
-    everything = {**train, **answered}
+def _notes(raw: RawFiles, found: Found, group: Group, test: str, valid: str, valid_as: str, several: str) -> list[str]:
+    """What is assumed, and what is left out."""
+    return [
+        line
+        for line in (
+            found.renamed(test) if found.prefix else "",
+            *found.notes,
+            split_said(found, valid, valid_as),
+            folders_said(found, group),
+            several_said(found, several),
+            unused.line(raw, found.used),
+        )
+        if line
+    ]
 
-    def image_of(mask: str) -> str:
-        names = [_stem(mask), ENDINGS.sub("", _stem(mask))]
-        if test and _within(mask, test):
-            names = [prefix + name for name in names]
-        return next((name for name in names if name in everything), names[-1])
 
-    found = Found(train, answered, [_by_name(raw, "masks", there, image_of) for there in of_masks.values()], prefix)
-    for layer, there in zip(layers, found.masks, strict=True):
-        _refuse_without_image(raw, images, layer, everything, there)
-    return found
+def split_said(found: Found, valid: str, valid_as: str) -> str:
+    """What becomes of a published validation part, for people; blank where there is none."""
+    counts = finding.by_part(found)
+    split = "a published split: " + ", ".join(f"{part or 'neither'} ({count})" for part, count in counts.items())
+    if not valid:
+        todo = 'valid="FOLDER" and valid_as="learnt" (never held out) or "truth" (kept for the report alone)'
+        return f"{split}; all are pooled and get folds anew; otherwise say {todo}" if counts else ""
+    what = {
+        "folds": 'are in the folds like all others; or valid_as="learnt" (never held out), "truth" (for the report)',
+        "learnt": "are always learnt and never held out (valid_as=)",
+        "truth": "are kept apart: the report alone reads their masks (valid_as=)",
+    }[valid_as]
+    return f"{split if counts else 'a published part'}; the {len(found.in_valid)} images in {valid}/ {what}"
+
+
+def folders_said(found: Found, group: Group) -> str:
+    """That folders are groups, for people."""
+    if not _is_by_folder(group, found):
+        return ""
+    folders = sorted({folder for folder in found.folders.values() if folder})
+    return (
+        f"{len(folders)} folder(s) are groups, whose images are never on both sides of a fold: {shown(folders, 3)}; "
+        "where those of a folder are no more alike than others (classes, not patients): group=None"
+    )
+
+
+def several_said(found: Found, several: str) -> str:
+    if not found.several:
+        return ""
+    first = next(there for layer in found.masks for there in layer.values() if len(there) > 1)
+    what = "an object each" if several == "objects" else 'parts of one mask (several="objects": an object each)'
+    return (
+        f"{len(found.several)} image(s) have several masks, which are {what}: {found.several[0]} has {len(first)}, "
+        f"{shown([page.name.rpartition('/')[2] for page in first], 2)}"
+    )
 
 
 @dataclass
@@ -127,140 +182,133 @@ class _Picture:
     """An image and its masks; the image's size is kept from one reading to the other."""
 
     raw: RawFiles
-    name: str
-    masks: tuple[str | None, ...]
+    page: Page
+    masks: tuple[tuple[Page, ...], ...]
     of_mask: Labels
     channels: int | None
+    are_objects: bool
+    nodata: float | None = None
     shape: tuple[int, int] | None = None
+    forgiven: int = 0  # pixels of its masks, when they were read last, whose value is no class's
 
     def image(self) -> np.ndarray:
-        picture = with_channels(_known_depth(self.raw.picture(self.name), self.name), self.channels)
+        picture = self.page.read(self.raw, has_gaps=self.nodata is not None)
+        # nodata that is mixed into a grey is none any more
+        picture = with_channels(values.of_image(picture, str(self.page), self.nodata), self.channels)
+        self._remark_gaps(picture)
         self.shape = picture.shape[:2]
         return picture
+
+    def _remark_gaps(self, picture: np.ndarray) -> None:
+        """Says where the file names pixels without data, and nobody else does."""
+        pictures, name = self.raw.pictures, self.page.name
+        said = pictures.nodata.get(name)
+        if self.nodata is None and is_nodata(picture, said).any():
+            remark = f"pixels of {said:g} are without data, as the file says, and are learnt all the same; otherwise "
+            pictures.remarks.setdefault(f"{remark}say nodata={said!r}", {})[name] = None
 
     def labels(self) -> np.ndarray:
         if self.shape is None:
             self.image()
-        return np.concatenate([self._layer(name) for name in self.masks], axis=2)
+        self.forgiven = 0
+        return np.concatenate([self._layer(pages) for pages in self.masks], axis=2)
 
-    def _layer(self, name: str | None) -> np.ndarray:
-        if name is None:
-            return self._checked(np.zeros((*self.shape, 1), np.uint8), f"the empty mask of {self.name}")
-        picture = self.raw.picture(name)
+    def _layer(self, pages: tuple[Page, ...]) -> np.ndarray:
+        if not pages:
+            return self._empty()
+        found = [self._one(page) for page in pages]
+        if self.are_objects:
+            return _as_objects(found)
+        return found[0] if len(found) == 1 else self._joined(found, pages)
+
+    def _empty(self) -> np.ndarray:
+        """Labels of an image without a mask. Raises UserError where black is a class by `labels`."""
+        name = f"the empty mask of {self.page}"
+        labels = self._checked(np.zeros((*self.shape, 1), np.uint8), name)
+        if labels.any():
+            raise UserError(f'{name} is black, which is a class by labels=: unmasked="empty" cannot be; add the mask')
+        return labels
+
+    def _joined(self, found: list[np.ndarray], pages: tuple[Page, ...]) -> np.ndarray:
+        """Masks that are parts of one. Raises UserError where two say different things of a pixel."""
+        joined = found[0].copy()
+        for labels, page in zip(found[1:], pages[1:], strict=True):
+            if ((joined != labels) & (joined > 0) & (labels > 0)).any():
+                raise UserError(
+                    f"mask {page} and another of {self.page} name different classes for one pixel; keep masks of "
+                    "classes that overlap in folders of their own: masks=(…, …)"
+                )
+            joined = np.maximum(joined, labels)
+        return joined
+
+    def _one(self, page: Page) -> np.ndarray:
+        picture = page.read(self.raw)
         size = picture.shape[:2]
         if size != self.shape:
             turned = "; one of them lies on its side" if size == self.shape[::-1] else ""
+            turned = self.raw.pictures.why_not_alike(self.page.name, page.name) or turned
             raise UserError(
-                f"image {self.name} is {_size(self.shape)} pixels (height x width), its mask {name} "
+                f"image {self.page} is {_size(self.shape)} pixels (height x width), its mask {page} "
                 f"{_size(size)}{turned}; make them one size (masks without smoothing: nearest neighbour)"
             )
-        return self._checked(picture, f"mask {name}")
+        return self._checked(picture, f"mask {page}")
+
+    def doubt(self, labels: np.ndarray) -> Doubt | None:
+        return Doubt("the value is no class's, the nearest is taken", self.forgiven) if self.forgiven else None
 
     def _checked(self, mask: np.ndarray, name: str) -> np.ndarray:
         try:
-            return self.of_mask(mask)
+            found, forgiven = tolerated(self.of_mask, mask)
+            self.forgiven += forgiven
         except UserError as error:
             raise UserError(f"{name} {error}") from error
+        numbers = isinstance(found, np.ndarray) and found.ndim == 3 and found.dtype.kind in "ui"
+        if not numbers or found.shape[:2] != mask.shape[:2]:
+            raise WrongKind(f"{name}: labels= gives {kind_of(found)}, not whole numbers {_size(mask.shape[:2])} x 1")
+        return found
 
 
-def pictures_there(names: list[str]) -> str:
-    """Which folders do hold pictures, for a message."""
-    counts: dict[str, int] = {}
-    for name in names:
-        folder = name.rpartition("/")[0] or "."
-        counts[folder] = counts.get(folder, 0) + 1
-    if not counts:
-        return f"there is no picture at all ({' '.join(PICTURES)}); is it the right folder?"
-    return (
-        f"there are {shown(f'{folder}/ ({count})' for folder, count in counts.items())}; "
-        "rename them, or say images= and masks= (for a new file: ./run.sh new NAME FOLDER IMAGES MASKS)"
-    )
+def _refuse_labels(labels: Labels | None) -> None:
+    """Raises WrongKind for what is no function of a mask, or one of `masks` that makes such a function."""
+    if labels is not None and not callable(labels):
+        raise WrongKind(f"labels={labels!r} is no function: labels=binary, or one of your own")
+    if labels in (above, class_ids, palette):
+        raise WrongKind(f"labels={labels.__name__} lacks its arguments: labels={labels.__name__}(…)")
 
 
-def _known_depth(picture: np.ndarray, name: str) -> np.ndarray:
-    """uint8 and uint16 as they are, other floating point as float16."""
-    if picture.dtype in (np.uint8, np.uint16, np.float16):
-        return picture
-    if picture.dtype.kind != "f":
-        raise UserError(f"image {name} holds {picture.dtype}; save it with 8 or 16 bits without sign, or as float")
-    if not np.abs(picture).max() <= np.finfo(np.float16).max:
-        raise UserError(f"image {name} holds values that are no numbers or above 65504; scale them to 0..1 first")
-    return picture.astype(np.float16)
+def _as_objects(masks: list[np.ndarray]) -> np.ndarray:
+    """H x W x 1 uint16: the objects of each mask with numbers of their own; where two overlap, the later one wins."""
+    labels = np.zeros(masks[0].shape, np.uint16)
+    count = 0
+    for mask in masks:
+        labels = np.where(mask > 0, mask.astype(np.uint16) + count, labels)
+        count += int(mask.max())
+    return labels
 
 
 def _size(shape: tuple[int, int]) -> str:
     return f"{shape[0]} x {shape[1]}"
 
 
-def way(name: str) -> list[str]:
-    """The folders above a file, in small letters, a zip being one: `Train.zip/images/a.png` gives train, images."""
-    return _words(name.rpartition("/")[0])
+def _is_by_folder(group: Group, found: Found) -> bool:
+    is_by_folder = group == BY_FOLDER or (group == BY_ITSELF and found.are_repeated)
+    return is_by_folder and len(set(found.folders.values())) > 1
 
 
-def _words(folder: str) -> list[str]:
-    return [part.lower().removesuffix(".zip") for part in folder.split("/") if part]
-
-
-def _within(name: str, folder: str) -> bool:
-    """Whether the file lies below a folder of that name (or way: `train/images`)."""
-    above, wanted = way(name), _words(folder)
-    return any(above[i : i + len(wanted)] == wanted for i in range(len(above) - len(wanted) + 1))
-
-
-def _is_mask(name: str, masks: str, images: str) -> bool:
-    return _within(name, masks) and (_words(masks) != _words(images) or bool(ENDINGS.search(_stem(name))))
-
-
-def _stem(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(".")[0]
-
-
-def _by_name(raw: RawFiles, kind: str, names: list[str], key: Callable[[str], str]) -> dict[str, str]:
-    """key -> name. What lies outside of zips hides its twin within one; any other twins are refused."""
-    found: dict[str, str] = {}
-    for name in names:
-        other = found.setdefault(key(name), name)
-        unpacked = other.rpartition("/")[2] == name.rpartition("/")[2] and other.count(".zip/") < name.count(".zip/")
-        if other != name and not unpacked:
-            raise UserError(
-                f"{raw.folder}: two {kind} are called {key(name)}: {other} and {name}; each needs a name of its own: "
-                "delete or rename one"
-            )
-    return found
-
-
-def _refuse_without_image(raw: RawFiles, images: str, layer: str, ids: dict, there: dict[str, str]) -> None:
-    lost = [name for key, name in there.items() if key not in ids]
-    if len(lost) == len(there):
-        raise UserError(
-            f"{raw.folder}: no mask belongs to an image by its name: images are called {shown(ids, 2)}, masks "
-            f"{shown(map(_stem, lost), 2)}; a mask has the name of its image, or that with _mask, _label or _seg"
-        )
-    if lost:
-        raise UserError(
-            f"{raw.folder}: {len(lost)} of {len(there)} masks in {layer}/ have no image in {images}/: {shown(lost)}; "
-            "add the images or delete the masks"
-        )
-
-
-def _refuse_without_mask(raw: RawFiles, found: Found, masks: str | tuple[str, ...]) -> None:
-    layers = (masks,) if isinstance(masks, str) else masks
-    for layer, there in zip(layers, found.masks, strict=True):
-        missing = [path for name, path in found.train.items() if name not in there]
-        if missing:
-            raise UserError(
-                f"{raw.folder}: {len(missing)} of {len(found.train)} images have no mask in {layer}/: "
-                f'{shown(missing)}; add the masks, or say what these images are: unmasked="test" (to be answered) or '
-                '"empty" (nothing in them)'
-            )
-
-
-def _grouping(group: str | Callable[[str], str] | None) -> Callable[[str, str], str]:
-    """(id, part) -> group."""
-    if group is None:
-        return lambda name, part: ""
+def _grouping(group: Group, found: Found) -> Callable[[str, str], str]:
+    """(id, part) -> group. Of pages of one file the file's id is what is asked."""
+    if _is_by_folder(group, found):
+        return lambda name, part: found.folders[name] or found.files.get(name, "")
+    if group in (None, BY_FOLDER, BY_ITSELF):
+        return lambda name, part: found.files.get(name, "")
     if callable(group):
-        return lambda name, part: str(group(name))
+        return lambda name, part: _text(group(found.files.get(name, name)), name)
+    of_name = by_pattern(group)
+    return lambda name, part: of_name(found.files.get(name, name), part)
+
+
+def by_pattern(group: str) -> Callable[[str, str], str]:
+    """(id, part) -> group by a regular expression. Raises UserError."""
     try:
         pattern = re.compile(group)
     except re.error as error:
@@ -275,3 +323,12 @@ def _grouping(group: str | Callable[[str], str] | None) -> Callable[[str, str], 
         return match[1] if match else ""
 
     return group_of
+
+
+def _text(group: str | int, name: str) -> str:
+    """A group as text: a number is one, too. Raises WrongKind for anything else."""
+    if isinstance(group, (int, np.integer)) and not isinstance(group, bool):
+        return str(group)
+    if not isinstance(group, str):
+        raise WrongKind(f"group= gives {group!r} for the image {name}; it must be a text, blank where there is none")
+    return group

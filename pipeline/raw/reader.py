@@ -1,4 +1,4 @@
-"""Which code reads a competition's raw files: fingerprints by which prepared data knows that it would be another now.
+"""Which code is a competition's own: fingerprints by which prepared data knows that it would be read otherwise now.
 
 Of the competition's own file only what `read` calls and uses counts: recipes, titles and metrics change no image.
 """
@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 
 from pipeline.competition import Competition
+from pipeline.errors import UserError
 from pipeline.store.disk import text_hash
 
 
@@ -18,9 +19,16 @@ def file_of(competition: Competition) -> str:
 
 
 def own_code(competition: Competition) -> str:
-    """Of `read`, of what of its file it uses, and of the task. Comments and line breaks count for nothing."""
-    used = _used(competition)
-    return text_hash(repr(competition.task), *(ast.unparse(used[name]) for name in sorted(used)))
+    """Of `read`, of what of its file it uses, and of the task. Comments and line breaks count for nothing. Raises
+    UserError where `read` is of no file."""
+    return text_hash(repr(competition.task), *statements(competition, "read"))
+
+
+def statements(competition: Competition, field: str) -> list[str]:
+    """The code of a competition's function (`read`, `postprocess`), and of what of its file that uses; comments and
+    line breaks count for nothing. Raises UserError where it is of no file."""
+    used = _used(competition, field)
+    return [ast.unparse(used[name]) for name in sorted(used)]
 
 
 def shared_code(competition: Competition) -> str:
@@ -29,14 +37,26 @@ def shared_code(competition: Competition) -> str:
     used = [values[name] for name in _used(competition) if name in values]
     modules = {value if inspect.ismodule(value) else inspect.getmodule(value) for value in used}
     ours = {other for other in modules if other is not None and other.__name__.startswith("pipeline.")}
-    paths = sorted({Path(inspect.getsourcefile(other)) for other in ours} - {_path(competition)})
+    paths = sorted({Path(inspect.getsourcefile(other)) for other in _with_imports(ours)} - {_path(competition)})
     return text_hash(*(path.read_text(encoding="utf-8") for path in paths))
 
 
-def _used(competition: Competition) -> dict[str, ast.AST]:
-    """The statements at the top of the file of `read` that it needs, by the names that they give."""
-    function = _function(competition)
-    tree = ast.parse(_path(competition).read_text(encoding="utf-8"))
+def _with_imports(modules: set) -> set:
+    """These and the files of `raw/` that they build on: a change in how names are matched is one in `read_folders`."""
+    found, waiting = set(modules), list(modules)
+    while waiting:
+        for value in vars(waiting.pop()).values():
+            other = value if inspect.ismodule(value) else inspect.getmodule(value)
+            if other is not None and other not in found and other.__name__.startswith("pipeline.raw."):
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+def _used(competition: Competition, field: str = "read") -> dict[str, ast.AST]:
+    """The statements at the top of the file of a function that it needs, by the names that they give."""
+    function = _function(competition, field)
+    tree = ast.parse(_path(competition, field).read_text(encoding="utf-8"))
     defined = {name: node for node in tree.body for name in _names(node)}
     used: dict[str, ast.AST] = {}
     # what has no name of its own may be anywhere in the file
@@ -49,13 +69,24 @@ def _used(competition: Competition) -> dict[str, ast.AST]:
     return used
 
 
-def _function(competition: Competition):
+def _function(competition: Competition, field: str = "read"):
     # a functools.partial stands before what it calls
-    return getattr(competition.read, "func", competition.read)
+    found = getattr(competition, field)
+    return getattr(found, "func", found)
 
 
-def _path(competition: Competition) -> Path:
-    return Path(inspect.getsourcefile(_function(competition)))
+def _path(competition: Competition, field: str = "read") -> Path:
+    """Raises UserError for what no file holds, of which nobody could tell whether it has changed."""
+    try:
+        found = inspect.getsourcefile(_function(competition, field))
+    except TypeError:
+        found = None
+    if found is None:
+        raise UserError(
+            f"pipeline/competitions/{competition.name}.py: {field} is {getattr(competition, field)!r}; it must be a "
+            f"function of a file: def {field}(…): …"
+        )
+    return Path(found)
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -52,7 +52,7 @@ def sample(raw: RawFiles, form: Format, file_name: str = "sample_submission.csv"
         return Sample([], None)
     content = raw.read(name)
     found = checked_sample(content, form, raw.where(name))
-    return Sample(list(dict.fromkeys(row[form.id_column] for row in found)), content)
+    return Sample(list(dict.fromkeys(form.split(row[form.id_column])[0] for row in found)), content)
 
 
 def checked_sample(content: bytes, form: Format, where: str, classes: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -68,14 +68,19 @@ def checked_sample(content: bytes, form: Format, where: str, classes: tuple[str,
         )
     _refuse_unnamed(found, form.id_column, where)
     if not form.several:
-        _refuse_twice(found, tuple(form.columns[:-1]), where)
-    wrong = [row for row in found if classes and form.class_column and row.fields[form.class_column] not in classes]
+        _refuse_twice(found, tuple(form.key_columns), where)
+    wrong = [(row, _class(row, form)) for row in found if classes and form.has_classes]
+    wrong = [(row, name) for row, name in wrong if name not in classes]
     if wrong:
         raise UserError(
-            f"{where}, row {wrong[0].number}: the class {wrong[0].fields[form.class_column]!r} is none of "
+            f"{where}, row {wrong[0][0].number}: the class {wrong[0][1]!r} is none of "
             f"{shown(classes)}: download it again, or mend the classes in the competition's file"
         )
     return [row.fields for row in found]
+
+
+def _class(row: "Row", form: Format) -> str:
+    return row.fields[form.class_column] if form.class_column else form.split(row.fields[form.id_column])[1]
 
 
 def as_read_later(content: bytes, form: Format) -> bytes:
@@ -118,6 +123,14 @@ def parse(content: bytes, where: str, *columns: str) -> list[Row]:
                 "or mend the row"
             )
     return [Row(number, dict(zip(header, record, strict=True))) for number, record in records[1:]]
+
+
+def records(content: bytes, where: str) -> list[list[str]]:
+    """The rows of a csv that are not blank, that of the names of the columns first. Raises UserError as `rows` does."""
+    found = [record for _, record in _records(_text(content, where), where) if record]
+    if not found:
+        raise UserError(f"{where} is empty; download it again")
+    return found
 
 
 def _text(content: bytes, where: str) -> str:

@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline import recipe as recipes
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.raw.files import check_folder, holds_files
 from pipeline.recipe import Recipe
+from pipeline.runs import own_groups
 from pipeline.runs.identity import saved_in
 from pipeline.store import fold_table, records
 from pipeline.store.fold_table import FoldTable
@@ -27,9 +29,14 @@ class Job:
         folds: the folds asked for with --fold (numbers or "all"); empty when the recipe decides.
         again: train again, and replace files made by hand.
         message: for the upload.
+        kernel: for the upload: the version of a notebook that is submitted, USER/SLUG/VERSION; blank: the csv is.
+        continue_from: an earlier output that the run goes on from; blank where it begins.
         wait: for other processes that make what is to be made, instead of refusing.
         started: when the command began, in seconds of `time.monotonic`.
         variants: for ablate: the words after --fields.
+        jobs: how many folds are trained at a time, each by a process of its own: a number, or `auto`.
+        on: where they are trained otherwise: `ray`, the address of a Ray cluster, or blank for this machine.
+        devices: over how many of them each batch of a fold is spread.
         on_bad_image: of a test picture that cannot be read: `empty`, `refuse`; blank: `empty` in a Kaggle notebook.
     """
 
@@ -41,15 +48,30 @@ class Job:
     folds: tuple = ()
     again: bool = False
     message: str = ""
+    kernel: str = ""
+    continue_from: str = ""
     wait: bool = False
     started: float = field(default_factory=time.monotonic)
     variants: tuple[str, ...] = ()
+    jobs: int | str = 1
+    on: str = ""
+    devices: int = 1
     on_bad_image: str = ""
 
     @property
     def stands_in(self) -> bool:
         """Whether a test picture that cannot be read gets an empty answer, instead of being refused."""
         return (self.on_bad_image or ("empty" if self.store.kaggle_output else "refuse")) == "empty"
+
+    @property
+    def named_recipe(self) -> Recipe:
+        """The recipe that `recipe` started from, as the competition's file has it."""
+        return recipes.resolve(self.competition.recipes.get(self.recipe_name, {}), {})
+
+    @property
+    def has_own_name(self) -> bool:
+        """Whether the run is called otherwise than after its recipe."""
+        return self.store.run != recipes.run_name(self.recipe_name, self.recipe, self.named_recipe)
 
     def settled(self) -> "Job":
         """With the epochs that a --budget leaves open until the run's recipe is saved."""
@@ -60,7 +82,8 @@ class Job:
         return self if epochs == self.recipe.epochs else replace(self, recipe=replace(self.recipe, epochs=epochs))
 
     def raw_folder(self) -> Path | None:
-        """Where the raw files are: --data, data/<c>/raw, or Kaggle's own input folders; None when nowhere."""
+        """Where the raw files are: --data, data/<c>/raw, Kaggle's own input folders, or what was drawn in their place;
+        None when nowhere."""
         if self.data is not None:
             check_folder(self.data)
             return self.data
@@ -71,16 +94,25 @@ class Job:
         if self.competition.slug:
             name = self.competition.slug.rsplit("/", 1)[-1]
             places += [Path("/kaggle/input") / name, Path("/kaggle/input/competitions") / name]
+            # of a data set: owner and name
+            places += [Path("/kaggle/input/datasets") / self.competition.slug]
+            # the last of all: whatever is the competition's own comes before what was drawn
+            places += [self.store.drawn] if self.competition.draw else []
         return places
 
     @functools.cached_property
     def prepared(self) -> Prepared:
-        return Prepared(self.store.prepared)
+        return own_groups.applied(Prepared(self.store.prepared), self.competition, self.store.own_groups)
+
+    @property
+    def made_folds_file(self) -> Path:
+        """The fold table that `split` makes."""
+        return self.store.folds(self.recipe.folds, self.recipe.split)
 
     @property
     def folds_file(self) -> Path:
         """The fold table that holds: a file of the user's own making counts for every number of folds."""
-        path, own = self.store.folds(self.recipe.folds), self.store.own_folds
+        path, own = self.made_folds_file, self.store.own_folds(self.recipe.split)
         is_own = own.exists() and not records.record_path(own).exists()
         return own if is_own and not records.is_yours(path) else path
 

@@ -4,7 +4,10 @@ Recipes that differ only in how a network predicts (`recipe.PREDICTING`) learn t
 What is damaged, or not finite, is never taken.
 """
 
+import json
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
@@ -25,16 +28,35 @@ def take(job: Job, fold, inputs: dict, environment: dict) -> str:
         environment: what it would be made with now, as `environment.json` holds it.
     Returns: the name of that run; blank where there is none, and nothing is written.
     """
-    for folder in sorted(job.store.runs.glob("*")):
-        other = Store(job.store.root, job.store.competition, folder.name)
-        if other.run != job.store.run and (found := _same(other, fold, inputs, environment)):
+    for other, found in _alike(job, fold, inputs):
+        if _decisive(found) == _decisive(environment):
             _copy(other, job.store, fold, inputs, found)
             return other.run
     return ""
 
 
-def _same(other: Store, fold, inputs: dict, environment: dict) -> dict | None:
-    """The environment that another run learnt the fold in, where that run would do; None where it would not."""
+def files(job: Job, fold, inputs: dict) -> list[Path]:
+    """What `take` would look at, for a machine that has nothing of other runs: whatever these were made with."""
+    names = (weights.NAME, records.record_path(Path(weights.NAME)).name, history.NAME, backend.ENVIRONMENT)
+    return [other.fold(fold) / name for other, _ in _alike(job, fold, inputs) for name in names]
+
+
+def key(inputs: dict) -> str:
+    """The same for inputs that a fold learns the same from."""
+    return disk.text_hash(json.dumps(_learnt(inputs), sort_keys=True))
+
+
+def _alike(job: Job, fold, inputs: dict) -> Iterator[tuple[Store, dict]]:
+    """Other runs that learnt the fold from the same inputs, each with the environment that it did it in."""
+    for folder in sorted(job.store.runs.glob("*")):
+        other = Store(job.store.root, job.store.competition, folder.name)
+        found = _same(other, fold, inputs) if other.run != job.store.run else None
+        if found is not None:
+            yield other, found
+
+
+def _same(other: Store, fold, inputs: dict) -> dict | None:
+    """The environment that another run learnt the fold in, where that run may do; None where it does not."""
     learnt, folder = other.model_file(fold), other.fold(fold)
     # how the weights came about: the report shows it
     beside = [folder / name for name in (history.NAME, backend.ENVIRONMENT)]
@@ -42,7 +64,7 @@ def _same(other: Store, fold, inputs: dict, environment: dict) -> dict | None:
         return None
     try:
         record, found = records.read_record(learnt), backend.recorded(folder)
-        if record is None or _learnt(record["inputs"]) != _learnt(inputs) or _decisive(found) != _decisive(environment):
+        if record is None or _learnt(record["inputs"]) != _learnt(inputs):
             return None
         history.read(folder)
         weights.check_file(learnt)

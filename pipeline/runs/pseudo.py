@@ -66,6 +66,11 @@ def _predictions(job: Job, fold) -> tuple[Predictions, bool]:
     """Those of the other run's fold, and whether records say what made them."""
     source = replace(job.store, run=job.recipe.pseudo)
     path = source.fold(fold) / "test.npy"
+    if not path.exists() and fold != "all" and (source.fold("all") / "test.npy").exists() and source.adopted.exists():
+        raise UserError(
+            f"run '{source.run}' was adopted with one answer of all folds to the test images: it knows the labels that "
+            f"fold {fold} holds out; adopt test predictions of each fold, or name another --pseudo"
+        )
     if not path.exists():
         is_trained = fold in trained.folds(replace(job, store=source))
         stages = "predict" if is_trained else f"train predict --fold {fold}"

@@ -1,26 +1,42 @@
 """Which folds of a run are trained, and whether they still belong to the data, the folds and the recipe of today."""
 
-import functools
-import inspect
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline import recipe as recipes
-from pipeline.competition import Competition
 from pipeline.errors import UserError, shown
 from pipeline.runs.job import Job
 from pipeline.store import disk, records, submission
 
 DONE = "valid.npy"
-SCORING = ("metrics", "objects", "plateau", "rle")  # of imaging/
 
 
 def folds(job: Job) -> list:
-    """Folds with out-of-fold probabilities (trained here or brought by hand), and `all` with weights."""
+    """Folds with out-of-fold probabilities (trained here or brought), and `all` with weights or test predictions."""
     numbered = job.store.folds_holding(DONE)
-    return numbered + (["all"] if job.store.model_file("all") else [])
+    has_all = job.store.model_file("all") or "all" in job.store.folds_holding("test.npy")
+    return numbered + (["all"] if has_all else [])
+
+
+def predicting_folds(job: Job) -> list:
+    """The trained folds whose test predictions a submission wants: where `all` was brought, it answers for those that
+    have no weights."""
+    found = folds(job)
+    if "all" not in found or job.store.model_file("all"):
+        return found
+    answered = job.store.folds_holding("test.npy")
+    return [fold for fold in found if fold in answered or job.store.model_file(fold)]
+
+
+def can_answer(job: Job) -> bool:
+    """Whether a submission can be made of the folds that are trained now, if any: they have weights or test
+    predictions, or there is no test part."""
+    found, answered = folds(job), job.store.folds_holding("test.npy")
+    ready = not found or any(fold in answered or job.store.model_file(fold) for fold in found)
+    is_prepared = (job.store.prepared / "prepared.json").exists()
+    return ready or not is_prepared or answered_part(job) == "valid"
 
 
 def inputs_of(job: Job, fold) -> dict:
@@ -35,28 +51,9 @@ def inputs_of(job: Job, fold) -> dict:
         # the epochs say what a budget has come to
         "recipe": recipes.to_json(replace(job.recipe, trained_folds=0, budget="")),
         "symmetry": job.competition.symmetry,
+        # for ever how these weights see images; prepared again, the same images may be seen otherwise
+        **({"scaling": job.prepared.scaling.to_json()} if job.prepared.scaling else {}),
     }
-
-
-def rules(competition: Competition) -> str:
-    """A fingerprint of what scores and decodes: other code, another formula or another rule is another answer."""
-    package = Path(__file__).parents[1]
-    files = [*sorted((package / "tasks").glob("*.py")), *(package / "imaging" / f"{name}.py" for name in SCORING)]
-    metric = competition.metric
-    functions = [value for value in vars(metric).values() if callable(value)] + list(competition.also.values())
-    parts = [metric.name, repr(competition.task), *(_source(function) for function in functions)]
-    return disk.text_hash(*parts, *(path.read_text(encoding="utf-8") for path in files))
-
-
-def _source(function) -> str:
-    """The code of a function, and the values it holds; of anything else what it prints as."""
-    if isinstance(function, functools.partial):
-        return f"{_source(function.func)} {function.args} {function.keywords}"
-    try:
-        held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-        return f"{inspect.getsource(function)} {held}"
-    except (TypeError, OSError):
-        return repr(function)
 
 
 def check(job: Job, leaving_out=()) -> None:
@@ -74,6 +71,8 @@ def check(job: Job, leaving_out=()) -> None:
     again = " ".join(f"--fold {fold}" for fold in stale if fold == "all" or fold < count)
     mend = [f"train {'them' if len(stale) > 1 else 'it'} again (train {again} --again)"] if again else []
     mend += [f"delete {shown(gone)} (there are only the folds 0 to {count - 1})"] if gone else []
+    if job.store.adopted.exists():
+        mend = [f"adopt the run again (./run.sh {job.competition.name} adopt DIR --run {job.store.run} --again)"]
     more = f" and {len(stale) - 1} more fold(s)" if len(stale) > 1 else ""
     raise UserError(
         f"{job.store.shown(path)}{more} was made from {' and '.join(other)} than now; {' and '.join(mend)}, start "
@@ -85,7 +84,7 @@ def _stale(job: Job, fold) -> tuple[Path, list[str]] | None:
     """The file of a fold that was made from something else than there is now, and what that is."""
     for path in (job.store.model_file(fold), job.store.fold(fold) / DONE):
         record = records.read_record(path) if path else None
-        if record and (other := _differences(record["inputs"], inputs_of(job, fold))):
+        if record and (other := differences(record["inputs"], inputs_of(job, fold))):
             return path, other
     return None
 
@@ -141,10 +140,14 @@ def other_data(saved: dict, wanted: dict) -> list[str]:
     return [text for key, text in names.items() if saved.get(key) != wanted[key]]
 
 
-def _differences(saved: dict, wanted: dict) -> list[str]:
+def differences(saved: dict, wanted: dict) -> list[str]:
+    """What differs between what a fold was made from and `inputs_of` today, in words."""
     found = other_data(saved, wanted)
     # not recorded by earlier versions
     found += ["other flips (symmetry)"] if saved.get("symmetry", wanted["symmetry"]) != wanted["symmetry"] else []
+    # what another program made (`adopted`) has none
+    if "recipe" not in saved:
+        return found
     # a field that did not exist then has its default now
-    recipe = recipes.completed(saved.get("recipe", {}))
+    recipe = recipes.completed(saved["recipe"])
     return found + (["another recipe"] if recipe != wanted["recipe"] else [])

@@ -4,7 +4,7 @@ Thresholds are chosen on all folds for the submission; the score is also reporte
 folds, scored on this one. Nothing is chosen by what it is scored on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.competition import coverage_class
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import standard_error
+from pipeline.runs import official
 from pipeline.store.disk import read_json
 from pipeline.tasks.scoring import Tally
 from pipeline.tasks.task import Task
@@ -20,6 +21,7 @@ from pipeline.tasks.thresholds import Thresholds
 
 PARTS = 5  # that a single fold is cut into for cross-fitting
 MOST = 20  # lines of a table on the terminal
+Apart = Sequence[tuple[np.ndarray, list[Thresholds]]]  # places of images, and the thresholds chosen without them
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class OutOfFold:
         unflipped: a tally of the predictions that are not averaged, from rules, or None where those were not kept.
         metric: the competition's; groups: of each image, or None.
         also: further scores: name -> one number per image.
+        counted: from places and rules to what the metric counts of each image, where it is not what the search counts.
+        official: from places and rules to what `official.scores` needs of the organisers' metric, or None where the
+            competition has none; incomplete: units of it of which these folds hold out a part.
     """
 
     ids: list[str]
@@ -42,19 +47,36 @@ class OutOfFold:
     metric: object
     groups: np.ndarray | None
     also: dict[str, np.ndarray] = field(default_factory=dict)
+    official: Callable[[list[tuple[np.ndarray, list[Thresholds]]]], Tally] | None = None
+    incomplete: int = 0
+    counted: Callable[[list[tuple[np.ndarray, list[Thresholds]]]], np.ndarray] | None = None
 
     def tally(self, rules: list[Thresholds]) -> Tally:
-        return Tally(self.metric, self.search.statistics(rules), self.groups)
+        return self.tally_of([(np.arange(len(self.ids)), rules)])
+
+    def tally_of(self, chosen: Apart) -> Tally:
+        """What each image got under the rules that were chosen for it."""
+        if self.counted is not None:
+            return Tally(self.metric, self.counted(list(chosen)), self.groups)
+        statistics = None
+        for places, rules in chosen:
+            found = self.search.statistics(rules)
+            statistics = np.zeros_like(found) if statistics is None else statistics
+            statistics[places] = found[places]
+        return Tally(self.metric, statistics, self.groups)
 
 
-def tuned(data: OutOfFold, task: Task) -> tuple[dict, Tally]:
-    """The content of thresholds.json, and what each image got under those thresholds."""
-    return scored(data, task, data.search.choose(np.arange(len(data.ids))), cross_fitted(data))
+def tuned(data: OutOfFold, task: Task, apart: Apart | None = None) -> tuple[dict, Tally]:
+    """The content of thresholds.json, and what each image got under those thresholds. `apart`: as `chosen_apart` gives
+    it, where that is known already."""
+    apart = chosen_apart(data) if apart is None else apart
+    return scored(data, task, data.search.choose(np.arange(len(data.ids))), apart)
 
 
-def scored(data: OutOfFold, task: Task, chosen: list[Thresholds], crossed: Tally | None) -> tuple[dict, Tally]:
-    """The same for thresholds that are given; those made by hand have no cross-fitted score (`crossed` is None)."""
-    tally, half = data.tally(chosen), data.tally(task.plain_thresholds())
+def scored(data: OutOfFold, task: Task, chosen: list[Thresholds], apart: Apart = ()) -> tuple[dict, Tally]:
+    """The same for thresholds that are given; those made by hand have no cross-fitted score (nothing is chosen
+    `apart`)."""
+    tally, half, crossed = data.tally(chosen), data.tally(task.plain_thresholds()), crossed_by(data, apart)
     empty = task.is_empty(data.metric, tally.statistics)
     content = {
         "classes": list(task.classes),
@@ -75,12 +97,18 @@ def scored(data: OutOfFold, task: Task, chosen: list[Thresholds], crossed: Tally
         "by_unit": _by_unit(tally, crossed),
         "by_fold": _by_fold(data, tally, crossed),
         "by_coverage_class": _by_coverage(data, tally, crossed),
+        **_official(data, chosen, apart),
     }
     return content, tally
 
 
 def cross_fitted(data: OutOfFold) -> Tally | None:
-    """What each image got under thresholds chosen on the other folds; None where there is one unit only.
+    """What each image got under thresholds chosen on the other folds; None where there is one unit only."""
+    return crossed_by(data, chosen_apart(data))
+
+
+def chosen_apart(data: OutOfFold) -> Apart:
+    """For the images of each fold the thresholds chosen on the other folds; nothing where there is one unit only.
 
     With one fold only, it is cut into parts (whole groups where there are groups) that stand in for the folds.
     """
@@ -89,14 +117,14 @@ def cross_fitted(data: OutOfFold) -> Tally | None:
         units = np.arange(len(data.ids)) if data.groups is None else np.unique(data.groups, return_inverse=True)[1]
         parts = units % PARTS
     if len(set(parts.tolist())) < 2:
-        return None
-    statistics = None
-    for part in sorted(set(parts.tolist())):
-        inside, outside = np.flatnonzero(parts == part), np.flatnonzero(parts != part)
-        found = data.search.statistics(data.search.choose(outside))
-        statistics = np.zeros_like(found) if statistics is None else statistics
-        statistics[inside] = found[inside]
-    return Tally(data.metric, statistics, data.groups)
+        return []
+    found = sorted(set(parts.tolist()))
+    return [(np.flatnonzero(parts == part), data.search.choose(np.flatnonzero(parts != part))) for part in found]
+
+
+def crossed_by(data: OutOfFold, apart: Apart) -> Tally | None:
+    """What each image got under the thresholds that were chosen apart from it; None where there are none."""
+    return data.tally_of(apart) if len(apart) else None
 
 
 def collapsed(empty: np.ndarray, coverage: np.ndarray) -> str | None:
@@ -178,7 +206,7 @@ def table(content: dict, how: str = CHOSEN) -> list[str]:
         ]
         if len(content[key]) > MOST:
             lines.append(f"  … and {len(content[key]) - MOST} more in thresholds.json")
-    return lines
+    return lines + official.lines(content)
 
 
 def _rule(rule: dict) -> str:
@@ -189,6 +217,18 @@ def _rule(rule: dict) -> str:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _official(data: OutOfFold, chosen: list[Thresholds], apart: Apart) -> dict:
+    """The organisers' score, where the competition has one of its own."""
+    if data.official is None:
+        return {}
+    everywhere = [(np.arange(len(data.ids)), chosen)]
+    oof = crossed = data.official(everywhere)
+    if any(rules != chosen for _, rules in apart):
+        crossed = data.official(list(apart))
+    found = official.scores(oof.metric, oof, crossed if apart else None)
+    return {"official": {**found, "incomplete": data.incomplete}}
 
 
 def _overlaps(data: OutOfFold, half: Tally) -> dict:

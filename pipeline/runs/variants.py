@@ -8,7 +8,7 @@ from pipeline.recipe import Recipe
 from pipeline.runs.identity import with_absolute_weights
 
 # with others the held-out images are others, too
-OF_FOLDS = ("folds", "trained_folds")
+OF_FOLDS = ("folds", "split", "trained_folds")
 _SWITCHES = {"true": True, "on": True, "false": False, "off": False}
 
 

@@ -15,13 +15,13 @@ READS = ("train",)
 
 def needs(job: Job) -> tuple[str, ...]:
     answered = job.store.folds_holding("test.npy")
-    return () if set(trained.folds(job)) <= set(answered) else trainer.packages(job.recipe)
+    return () if set(trained.predicting_folds(job)) <= set(answered) else trainer.packages(job.recipe)
 
 
 def is_current(job: Job) -> bool:
     if len(job.prepared.test) == 0:
         return True
-    return all(_state(job, fold) in ("current", "yours") for fold in trained.folds(job))
+    return all(_state(job, fold) in ("current", "yours") for fold in trained.predicting_folds(job))
 
 
 def inputs_of(job: Job, fold) -> dict:
@@ -47,7 +47,7 @@ def run(job: Job, named: bool = False) -> None:
     if len(job.prepared.test) == 0:
         job.say("there is no test part: nothing to predict")
         return
-    for fold in trained.folds(job):
+    for fold in trained.predicting_folds(job):
         state = _state(job, fold)
         path = job.store.shown(job.store.fold(fold) / "test.npy")
         # --fold narrows what is done again, never what a submission needs
@@ -72,13 +72,13 @@ def _predict(job: Job, fold) -> None:
     folder = job.store.fold(fold)
     if not job.store.model_file(fold):
         raise UserError(
-            f"{job.store.shown(folder)} holds out-of-fold predictions but no weights; bring its test.npy and "
-            "test.csv too, or remove the folder"
+            f"{job.store.shown(folder)} holds predictions but no weights, and none of the test images of today; bring "
+            "its test.npy and test.csv too (or adopt them), or remove the folder"
         )
     changed = backend.changed_code(folder)
     if changed:
         job.say(f"warning: changed since {folder.name} was trained: {shown(changed)}")
-    trainer.of(job.recipe).write_predictions(
+    trainer.of(job.recipe, job.devices).write_predictions(
         folder,
         "test",
         job.prepared.test,

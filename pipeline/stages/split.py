@@ -1,7 +1,8 @@
 """data/<c>/prepared/images.csv -> folds/<c>.csv: which fold holds each train image out.
 
 Stratified by coverage and kind of picture; images of one group (patient, drive) stay together where the competition
-has groups.
+has groups, copies of one picture where it asks for that. With `--split kind` (`./run.sh dsb2018 split --recipe quick
+--split kind`) whole kinds are held out: the score of pictures unlike those that are learnt.
 """
 
 import warnings
@@ -14,6 +15,8 @@ from pipeline import source
 from pipeline.competition import coverage_class
 from pipeline.errors import UserError, shown
 from pipeline.raw import reader
+from pipeline.runs import by_kind, copies, own_groups
+from pipeline.runs.copies import Compared
 from pipeline.runs.job import Job
 from pipeline.store import disk, fold_table, records
 
@@ -29,7 +32,7 @@ def needs(job: Job) -> tuple[str, ...]:
 
 def makes(job: Job) -> Path:
     """What one process at a time makes."""
-    return job.store.folds(job.recipe.folds)
+    return job.made_folds_file
 
 
 def is_current(job: Job) -> bool:
@@ -45,41 +48,80 @@ def is_current(job: Job) -> bool:
 
 
 def inputs_of(job: Job) -> dict:
-    return {"prepared": job.prepared.fingerprint("train"), "folds": job.recipe.folds, "seed": SEED}
+    kept = {"copies": job.competition.copies} if _keeps_copies(job) else {}
+    kept |= {"groups": job.prepared.own_groups} if job.prepared.own_groups else {}
+    kept |= by_kind.inputs_of(job)
+    return {"prepared": job.prepared.fingerprint("train"), "folds": job.recipe.folds, "seed": SEED, **kept}
+
+
+def _keeps_copies(job: Job) -> bool:
+    """Whether copies are to be in one fold: groups, kinds, and a rule of the competition's own, say more."""
+    own = job.competition.split is not None or job.recipe.split or job.prepared.groups(job.prepared.train) is not None
+    return job.competition.copies == "together" and not own
 
 
 def run(job: Job, named: bool = False) -> None:
     path = job.folds_file
     yours = records.state(path, inputs_of(job)) == "yours"
-    if yours and job.again and path != job.store.folds(job.recipe.folds):
+    if yours and job.again and path != job.made_folds_file:
         raise UserError(
             f"{job.store.shown(path)} is yours and holds for every recipe: move it away to have {job.recipe.folds} "
             "folds made"
         )
+    keeps = _keeps_copies(job) and (job.again or not yours)
+    compared = copies.compare(job.prepared, all_train=keeps)
     if yours and not job.again:
         job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it)")
     else:
-        _make(job, path)
+        _make(job, path, compared if keeps else None)
+    if job.recipe.split and records.is_yours(job.store.own_folds()):
+        job.say(f"{job.store.shown(job.store.own_folds())} is yours, and not --split {job.recipe.split}: not used here")
     table = fold_table.read(path, job.prepared)
-    for line in [*described(table, job.prepared), *leaks(table, job.prepared)]:
+    groups = own_groups.described(job.prepared, job.store.shown(job.store.own_groups))
+    for line in [*groups, *by_kind.described(job, table), *described(table, job.prepared), *leaks(table, job.prepared)]:
         job.say(line)
+    for line in copies.described(compared, table.folds):
+        job.say(f"warning: {line}")
 
 
-def _make(job: Job, path) -> None:
-    table = job.prepared.table.iloc[job.prepared.train]
-    split = job.competition.split or stratified
+def _make(job: Job, path, compared: Compared | None) -> None:
+    """`compared`: where copies are to be in one fold."""
+    table = by_kind.table(job).iloc[job.prepared.train]
+    if compared:
+        table = _with_copies(job, table, compared)
+    free = ~table["always_learnt"].to_numpy()
+    if not free.any():
+        raise UserError(f"all {len(table)} train images are always learnt (valid_as=), and none is left to hold out")
+    if job.recipe.split:
+        by_kind.refuse_always_learnt(table)
+        if job.competition.split:
+            job.say(f"split= of {reader.file_of(job.competition)} is not asked: --split {job.recipe.split} says more")
+    split = by_kind.folds if job.recipe.split else job.competition.split or stratified
     with source.of_the_user("split="):
-        folds = np.asarray(split(table, job.recipe.folds))
-    if folds.shape != (len(table),) or folds.dtype.kind != "i" or folds.min() < -1 or folds.max() < 0:
+        found = np.asarray(split(table[free], job.recipe.folds))
+    if found.shape != (free.sum(),) or found.dtype.kind != "i" or found.min() < -1 or found.max() < 0:
         raise UserError(
-            f"{reader.file_of(job.competition)}: split= must give a whole number from -1 for each of the {len(table)} "
+            f"{reader.file_of(job.competition)}: split= must give a whole number from -1 for each of the {free.sum()} "
             "train images, and hold some out"
         )
+    folds = np.full(len(table), -1)
+    folds[free] = found
     count = int(folds.max()) + 1
     if count < job.recipe.folds:
         job.say(f"only {count} folds instead of {job.recipe.folds}: there are not enough images or groups for more")
     with records.recorded(path, inputs_of(job)) as part:
         disk.write_rows(part, ["id", "fold"], zip(table["id"], folds.tolist(), strict=True))
+
+
+def _with_copies(job: Job, table, compared: Compared):
+    """The table with copies as groups, every other image a group of its own; unchanged where there are none."""
+    groups, said = copies.together(compared, len(table), job.recipe.folds)
+    for line in said:
+        job.say(line)
+    if not (groups != "").any():
+        return table
+    alone = np.array([f"image {name}" for name in table["id"]], object)
+    return table.assign(group=np.where(groups != "", groups, alone))
 
 
 def stratified(table, count: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """fold<k>/test.npy, thresholds.json -> submissions/<c>-<run>.csv, validated before it gets its name.
 
-The folds are averaged image by image as they are read, decoded, and run-length encoded. Without a test part the
-out-of-fold masks of the trained folds are written.
+The folds are averaged image by image as they are read, decoded, and run-length encoded, or written as files into a zip
+(<c>-<run>.zip) where the competition asks for these. Without a test part the out-of-fold masks of the trained folds are
+written.
 """
 
 import contextlib
@@ -9,13 +10,12 @@ import shutil
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from pipeline.imaging import rle
-from pipeline.runs import trained, tuning
+from pipeline.runs import decoding, encoding, scored_by, trained, tuning
+from pipeline.runs.decoding import Decoder
 from pipeline.runs.job import Job
-from pipeline.store import disk, records, submission
+from pipeline.store import answer_file, disk, records, submission, zipped
 from pipeline.store.predictions import Predictions
 
 READS = ("tune", "predict")
@@ -35,7 +35,7 @@ def makes(job: Job) -> Path:
 def is_current(job: Job) -> bool:
     path = job.store.submission
     if records.is_yours(path):
-        submission.validate_file(path, job.competition.format, trained.expected(job))
+        answer_file.validate(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: valid, used as it is")
         return _is_copied(job)
     has_pictures = not job.competition.format.pictures or _picture_folder(job).is_dir()
@@ -53,7 +53,8 @@ def inputs_of(job: Job) -> dict:
         "thresholds": records.fingerprint(job.store.thresholds),
         "sample": records.fingerprint(sample) if sample else "",
         "format": repr(job.competition.format),
-        "rules": trained.rules(job.competition),
+        "rules": scored_by.fingerprint(job.competition),
+        **decoding.inputs_of(job, np.arange(len(job.prepared.table))),
         **files,
     }
 
@@ -61,21 +62,27 @@ def inputs_of(job: Job) -> dict:
 def run(job: Job, named: bool = False) -> None:
     path = job.store.submission
     if records.is_yours(path) and not job.again:
-        submission.validate_file(path, job.competition.format, trained.expected(job))
+        answer_file.validate(path, job.competition.format, trained.expected(job))
         job.say(f"{job.store.shown(path)} is yours: kept, and valid (--again replaces it)")
         _copy_for_kaggle(job)
         return
     content, thresholds = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
+    decoder = decoding.as_submitted(job, content)
     if trained.answered_part(job) == "valid":
         job.say("there is no test part: these are the out-of-fold masks of the trained folds")
     job.say(f"averaging fold(s) {', '.join(map(str, trained.answering_folds(job)))}")
+    if job.competition.postprocess is not None:
+        job.say(f"postprocess: {'applied' if decoder.applies else 'not applied'}, as {job.store.thresholds.name} says")
     form, expected = job.competition.format, trained.expected(job)
     folder = _picture_folder(job)
     with records.recorded(path, inputs_of(job)) as part, contextlib.ExitStack() as stack:
         # has its name before the csv, which means that all is done
         pictures = stack.enter_context(disk.whole_folder(folder)) if form.pictures else None
-        disk.write_rows(part, form.columns, _rows(job, expected, thresholds, pictures))
-        summary = submission.validate(submission.read_csv(part, form), form, expected, job.store.shown(path))
+        if form.files:
+            zipped.write(part, form, _labels(decoder, expected.ids, thresholds))
+        else:
+            disk.write_rows(part, form.columns, _rows(decoder, expected, thresholds, pictures))
+        summary = answer_file.validate(part, form, expected, job.store.shown(path))
     for line in _described(job, summary, content):
         job.say(line)
     if form.pictures:
@@ -101,60 +108,32 @@ def _copy_for_kaggle(job: Job) -> None:
         job.say(f"copied to {output}")
 
 
-def _rows(job: Job, expected: submission.Expected, thresholds: list, pictures: Path | None):
+def _rows(decoder: Decoder, expected: submission.Expected, thresholds: list, pictures: Path | None):
     """The rows of the csv, in the order of `expected`."""
+    job = decoder.job
     task, form = job.competition.task, job.competition.format
     if not task.needs_groups:
-        for name, texts in _texts(job, expected.ids, thresholds, pictures):
+        for name, texts in encoding.texts(decoder, _labels(decoder, expected.ids, thresholds), pictures):
             yield from submission.rows_of(name, texts, form, task.classes)
         return
     # the slices of a volume are decoded together, whatever order the csv has
     place = {name: row for row, name in enumerate(job.prepared.table["id"])}
-    found = dict(_texts(job, sorted(expected.ids, key=place.get), thresholds, pictures))
+    labels = _labels(decoder, sorted(expected.ids, key=place.get), thresholds)
+    found = dict(encoding.texts(decoder, labels, pictures))
     for name in expected.ids:
         yield from submission.rows_of(name, found[name], form, task.classes)
 
 
-def _texts(job: Job, ids: list[str], thresholds: list, pictures: Path | None):
-    """(id, run lengths) image by image: averaged, decoded, encoded, and read back to make sure."""
+def _labels(decoder: Decoder, ids: list[str], thresholds: list):
+    """(id, labels) image by image: averaged and decoded."""
     from tqdm import tqdm
 
-    task = job.competition.task
-    groups = dict(zip(job.prepared.table["id"], job.prepared.table["group"], strict=True))
-    items = ((groups[name], probabilities) for name, probabilities in _averaged(job, ids))
-    names = tqdm(ids, desc="submit", unit="image", disable=not sys.stderr.isatty(), delay=1)
-    bad = set(job.prepared.info.get("bad", []))
-    for name, labels in zip(names, task.decoded(items, thresholds), strict=True):
-        if name in bad:
-            labels = _nothing(task, labels.shape[:2])
-        texts = task.texts(labels)
-        if not np.array_equal(_read_back(task, texts, labels.shape[:2]), labels):
-            raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
-        if pictures:
-            _write_picture(pictures / f"{name}.png", labels)
-        yield name, texts
-
-
-def _nothing(task, shape: tuple[int, int]) -> np.ndarray:
-    """The labels of an image whose picture cannot be read: those of blank rows."""
-    blank = [""] * len(task.classes)
-    return task.labels_of(*rle.parse_many(blank), len(blank), shape)
-
-
-def _read_back(task, texts: list[str], shape: tuple[int, int]) -> np.ndarray:
-    return task.labels_of(*rle.parse_many(texts), len(texts), shape)
-
-
-def _write_picture(path: Path, labels: np.ndarray) -> None:
-    """Labels as a PNG."""
-    done, content = cv2.imencode(".png", labels)
-    if not done:
-        raise RuntimeError(f"OpenCV could not encode the labels of {path.stem}")
-    path.write_bytes(content.tobytes())
+    found = encoding.labels(decoder, ids, _averaged(decoder.job, ids), thresholds)
+    return tqdm(found, "submit", len(ids), unit="image", disable=not sys.stderr.isatty(), delay=1)
 
 
 def _averaged(job: Job, ids: list[str]):
-    """(id, H x W x K uint8) of each image: the mean over the folds that predicted it, rounded to nearest."""
+    """H x W x K uint8 of each image: the mean over the folds that predicted it, rounded to nearest."""
     name, outputs = trained.answered_part(job), job.competition.task.outputs
     folds = [Predictions(job.store.fold(fold), name, outputs) for fold in trained.answering_folds(job)]
     places = [{image_id: i for i, image_id in enumerate(fold.ids)} for fold in folds]
@@ -164,16 +143,14 @@ def _averaged(job: Job, ids: list[str]):
         fold.check(table["id"].iloc[rows].tolist(), table["height"].iloc[rows], table["width"].iloc[rows])
     for image_id in ids:
         answers = [fold[place[image_id]] for fold, place in zip(folds, places, strict=True) if image_id in place]
-        count = len(answers)
-        total = np.add.reduce(answers, dtype=np.uint32)
-        yield image_id, ((2 * total + count) // (2 * count)).astype(np.uint8)
+        yield encoding.mean(answers)
 
 
 def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:
     train = float(np.mean(job.prepared.table["coverage"].to_numpy(float)[job.prepared.train] == 0))
     # of thresholds chosen by hand nothing is known
     guess = content.get("empty_predicted") if records.read_record(job.store.thresholds) else None
-    line = f"{job.store.shown(job.store.submission)}: valid, {summary.rows} rows of {summary.images} images; "
+    line = f"{job.store.shown(job.store.submission)}: valid, {summary}; "
     line += f"empty {summary.empty:.1%} (train {train:.1%}"
     line += f", out-of-fold {guess:.1%})" if guess is not None else ")"
     lines = [line]

@@ -7,7 +7,6 @@ differs from another in how it predicts alone (--tta, --tta-scales, --tile) take
 that learns is still the same.
 """
 
-import math
 import shutil
 import time
 from dataclasses import replace
@@ -17,19 +16,25 @@ import numpy as np
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
-from pipeline.runs import answers, learnt_before, pseudo, trained, tuning
+from pipeline.machines import apart, ways, work
+from pipeline.runs import adopted, answers, decoding, learnt_before, official, pseudo, trained, tuning, within_budget
 from pipeline.runs.job import Job
 from pipeline.store import disk, locks, records
 from pipeline.tasks import scoring
-from pipeline.training import backend, budget, history, trainer
+from pipeline.training import backend, history, parallel, trainer
 from pipeline.training.plan import FoldPlan, late_from, steps_of
 
 READS = ("split",)
 
 
 def needs(job: Job) -> tuple[str, ...]:
+    return trainer.packages(job.recipe) if _may_train(job) else ()
+
+
+def _may_train(job: Job) -> bool:
+    """Whether there is, or may be when the data is prepared, a fold to train."""
     known = (job.store.prepared / "prepared.json").exists() and job.folds_file.exists()
-    return () if known and not unfinished(job) else trainer.packages(job.recipe)
+    return not known or bool(unfinished(job))
 
 
 def tidy(job: Job) -> None:
@@ -37,6 +42,13 @@ def tidy(job: Job) -> None:
     for fold in trained.folds(job):
         if job.store.model_file(fold):
             (job.store.fold(fold) / "checkpoint.npz").unlink(missing_ok=True)
+
+
+def refuse(job: Job) -> None:
+    """Raises UserError where folds cannot be trained where the job asks for, before anything else is made."""
+    if _may_train(job):
+        parallel.check(job.recipe, job.devices)
+        ways.check(job)
 
 
 def is_current(job: Job) -> bool:
@@ -47,18 +59,11 @@ def is_current(job: Job) -> bool:
 
 
 def run(job: Job, named: bool = False) -> None:
-    check(job)
-    chosen = unfinished(job)
-    for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
-        job.say(f"fold {fold} is trained already (--again trains it again)")
-    _warn_of_other_code(job, chosen)
-    # who comes second finds what the first has measured; a run that cannot begin leaves no folder
-    recipe = job.store.data / f"{job.store.run}.recipe"
-    with locks.making(recipe, wait=True, say=job.say, beside=job.store.run_folder):
-        _save_recipe(job, chosen)
-    job = job.settled()
-    if chosen:
-        job.prepared.check_arrays()
+    way = ways.way(job)
+    job, chosen = begun(job)
+    if way and chosen:
+        ways.do(way, works_of(job, chosen))
+        return
     for fold in chosen:
         with locks.making(job.store.fold(fold), job.wait, job.say) as waited:
             if waited and not job.again and fold in trained.folds(job):
@@ -67,21 +72,48 @@ def run(job: Job, named: bool = False) -> None:
                 _train(job, fold)
 
 
+def begun(job: Job) -> tuple[Job, list]:
+    """(the job, its folds that are to be trained), when its recipe is saved with the epochs that a budget allows."""
+    check(job)
+    chosen = unfinished(job)
+    for fold in [fold for fold in job.fold_numbers() if fold not in chosen]:
+        job.say(f"fold {fold} is trained already (--again trains it again)")
+    _warn_of_other_code(job, chosen)
+    # who comes second finds what the first has measured
+    with locks.making(job.store.recipe_lock, wait=True, say=job.say, beside=job.store.run_folder):
+        _save_recipe(job, chosen)
+    job = job.settled()
+    if chosen:
+        job.prepared.check_arrays()
+    return job, chosen
+
+
+def works_of(job: Job, folds: list, of_several: bool = False) -> list[work.Work]:
+    """These folds of a job that has begun, as work that is done apart. `of_several`: runs."""
+    epochs = job.recipe.epochs if trainer.packages(job.recipe) else 0
+    return [work.of(job, fold, epochs, of_several) for fold in folds]
+
+
 def check(job: Job) -> None:
     """Raises UserError where `run` would, as far as that can be told without Keras."""
+    adopted.refuse_training(job)
     # single folds that are trained again may be the first of several that must be; later stages ask for all
     again = job.store.folds_holding() if job.folds else job.fold_numbers()
     trained.check(job, leaving_out=again if job.again else ())
+    official.check(job)
+    decoding.check(job)
     folds = unfinished(job)
     for fold in folds:
-        trainer.check(plan_of(job, fold), job.prepared, job.competition, job.recipe)
+        trainer.check(plan_of(job, fold), job.prepared, job.competition, job.recipe, job.devices)
     pseudo.check(job, folds)
 
 
 def unfinished(job: Job) -> list:
     """The folds that `run` would train."""
     finished = () if job.again else trained.folds(job)
-    return [fold for fold in job.fold_numbers() if fold not in finished]
+    # of a run that was adopted there is no more than what is there
+    wanted = job.fold_numbers() if job.folds or not job.store.adopted.exists() else trained.folds(job)
+    return [fold for fold in wanted if fold not in finished]
 
 
 def plan_of(job: Job, fold) -> FoldPlan:
@@ -102,7 +134,7 @@ def _train(job: Job, fold) -> None:
     started = time.monotonic()
     # a fold is what it is when it is trained alone, and twenty of them need no more memory than one
     trainer.release()
-    learner = trainer.of(job.recipe)
+    learner = trainer.of(job.recipe, job.devices)
     plan = whole_plan(job, fold)
     folder = plan.folder
     if job.again:
@@ -119,7 +151,8 @@ def _train(job: Job, fold) -> None:
         if before:
             job.say(f"fold {fold}: run '{before}' learnt the same, and its weights are taken (--again trains them)")
         else:
-            disk.write_json(folder / backend.ENVIRONMENT, {**environment, **_changed_meanwhile(folder)})
+            spread = {"devices": job.devices} if job.devices > 1 else {}
+            disk.write_json(folder / backend.ENVIRONMENT, {**environment, **spread, **_changed_meanwhile(folder)})
             learner.train_fold(*arguments)
     if len(plan.held_out):
         learner.predict_held_out(*arguments)
@@ -194,47 +227,27 @@ def _save_recipe(job: Job, chosen: list) -> None:
     path, recipe = job.store.recipe, job.recipe
     if path.exists():
         if recipe.budget and chosen:
-            job.say(f"budget {recipe.budget}: {_counted(recipe.epochs, 'epoch')} a fold, as found when the run began")
+            epochs = within_budget.counted(recipe.epochs, "epoch")
+            job.say(f"budget {recipe.budget}: {epochs} a fold, as found when the run began")
         return
     if recipe.budget:
         if not chosen:
             # nothing is learnt now: a later call finds the epochs
             return
-        recipe = replace(recipe, epochs=_epochs(job, [plan_of(job, fold) for fold in chosen]))
+        recipe = replace(recipe, epochs=_epochs(job, chosen))
     # measuring takes a while, and another process may have begun with another fold: the first one decides
     disk.write_json_once(path, {"recipe": job.recipe_name, **recipes.to_json(recipe)})
 
 
-def _epochs(job: Job, plans: list[FoldPlan]) -> int:
+def _epochs(job: Job, folds: list) -> int:
     """As many as the budget allows for these folds. Raises UserError when it is too short for one."""
-    recipe, every = job.recipe, job.recipe.score_every
-    pace = trainer.pace_of(plans[0], job.prepared, job.competition, recipe)
-    test = len(job.prepared.test)
-    more = pseudo.count(recipe, test)
-    work = [budget.Work(steps_of(recipe, len(plan.learnt) + more), len(plan.held_out), test) for plan in plans]
-    spent, folds = time.monotonic() - job.started, _counted(len(work), "fold")
-    left = budget.usable(recipes.seconds(recipe.budget)) - spent
-    epochs = budget.epochs_within(left, work, pace, every)
-    # less than half of what the recipe names is not what the recipe was made for
-    fewer = max(budget.folds_within(left, math.ceil(recipe.epochs / 2), work, pace, every), 1)
-    others = budget.epochs_within(left, work[:fewer], pace, every)
-    instead = f"{_counted(fewer, 'fold')} (--trained-folds {fewer}) would get {_counted(others, 'epoch')}"
-    if not epochs:
-        one = budget.estimated(1, work, pace, every)
-        enough = math.ceil(budget.needed(spent + one) / 6) / 10
-        raise UserError(
-            f"--budget {recipe.budget} is too short: one epoch of {folds}, with predictions, takes about {one:.0f} s, "
-            f"and {spent:.0f} s are over; give at least --budget {enough}m, or less to do"
-            + (f": {instead}" if others else "")
-        )
-    job.say(f"budget {recipe.budget}: a step takes {pace.step:.3g} s, {folds} of {_counted(epochs, 'epoch')}")
-    if epochs < recipe.epochs / 2 and fewer < len(work):
-        job.say(f"warning: the recipe has {recipe.epochs}, more than twice as many; {instead}")
-    return epochs
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'s' if count > 1 else ''}"
+    plans = [plan_of(job, fold) for fold in folds]
+    if ways.way(job) is None:
+        return within_budget.epochs(job, plans, len(plans))
+    # those that train want the memory of a device for themselves
+    environment, in_turn = ways.share(job, len(folds))
+    sent = job.competition.name, replace(job, competition=None), plans, in_turn
+    return apart.called(environment, within_budget.epochs_of, *sent)
 
 
 def _warn_of_other_code(job: Job, chosen: list) -> None:

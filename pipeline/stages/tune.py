@@ -1,16 +1,20 @@
-"""runs/<c>/<run>/fold<k>/valid.npy -> runs/<c>/<run>/thresholds.json, tuning.npz (for the report).
+"""runs/<c>/<run>/fold<k>/valid.npy -> runs/<c>/<run>/thresholds.json, tuning.npz (for the report), cross_fitted.npz.
 
 An exact search on the out-of-fold predictions of the trained folds, for the competition's metric.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.runs import answers, trained, tuning
+from pipeline.errors import UserError
+from pipeline.imaging.metrics import iou
+from pipeline.runs import answers, crossed, decoding, official, postprocessing, trained, tuning
+from pipeline.runs.crossed import Crossed
 from pipeline.runs.job import Job
+from pipeline.runs.tuned import command, held_out_folds, inputs_of
 from pipeline.store import disk, records
-from pipeline.tasks import scoring
 from pipeline.tasks.scoring import Tally
 
 READS = ("train",)
@@ -24,24 +28,10 @@ def makes(job: Job) -> Path:
 def is_current(job: Job) -> bool:
     state = records.state(job.store.thresholds, inputs_of(job))
     if state == "yours":
-        tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
+        content, _ = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
+        decoding.as_submitted(job, content)
         job.say(f"{job.store.shown(job.store.thresholds)} is yours: used as it is")
     return state in ("current", "yours")
-
-
-def inputs_of(job: Job) -> dict:
-    """The predictions of the trained folds, and the labels they are scored on."""
-    files = {f"fold{fold}": records.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
-    return {
-        "prepared": job.prepared.fingerprint("train"),
-        "folds": job.fold_table.fingerprint(),
-        "rules": trained.rules(job.competition),
-        **files,
-    }
-
-
-def held_out_folds(job: Job) -> list[int]:
-    return job.store.folds_holding("valid.npy")
 
 
 def run(job: Job, named: bool = False) -> None:
@@ -54,26 +44,38 @@ def run(job: Job, named: bool = False) -> None:
     if not folds:
         content = {"classes": list(task.classes), "thresholds": [rule.to_json() for rule in task.plain_thresholds()]}
         content |= {"oof": None, "cross_fitted": None, "standard_error": None, "n": 0}
+        content |= {"postprocess": postprocessing.UNKNOWN} if job.competition.postprocess else {}
         job.say("nothing was held out (--fold all): no score, thresholds of .5")
         _write(job, content)
         return
     if len(folds) < job.fold_table.count:
         job.say(f"tuned on the trained folds {', '.join(map(str, folds))} of {job.fold_table.count}")
-    data = out_of_fold(job, folds)
-    content, tally = tuning.tuned(data, task)
-    _write_pictures(job, data)
+    decoding.check(job)
+    apart, found = decided(job, folds)
+    content, tally = tuning.tuned(found.data, task, apart)
+    content |= {} if found.said is None else {"postprocess": found.said}
+    _write_pictures(job, found.data)
+    _keep(job, folds, found, apart)
     _write(job, content)
-    _say(job, content, tally, data)
+    _say(job, content, tally, found.data)
+    if found.said is not None:
+        job.say(postprocessing.line(found.said))
 
 
 def _score_yours(job: Job, folds: list[int]) -> None:
     """Checks thresholds made by hand, and says what they score. Raises UserError where they are none."""
     path, task = job.store.thresholds, job.competition.task
-    _, rules = tuning.read_thresholds(path, task.classes)
+    content, rules = tuning.read_thresholds(path, task.classes)
+    decoder = decoding.as_submitted(job, content)
     job.say(f"{job.store.shown(path)} is yours: kept (--again replaces it); its scores are not cross-fitted")
     if folds:
         data = out_of_fold(job, folds)
-        _say(job, *tuning.scored(data, task, rules, crossed=None), data, "with these thresholds")
+        other = postprocessing.processed(replace(decoder, applies=job.competition.postprocess is not None), folds, data)
+        used = other if decoder.applies else data
+        _say(job, *tuning.scored(used, task, rules), used, "with these thresholds")
+        if job.competition.postprocess is not None:
+            found = postprocessing.measured(other, data, [(np.arange(len(data.ids)), rules)])
+            job.say(postprocessing.line_by_hand(found, decoder.applies))
 
 
 def _say(job: Job, content: dict, tally: Tally, data: tuning.OutOfFold, how: str = tuning.CHOSEN) -> None:
@@ -85,27 +87,86 @@ def _say(job: Job, content: dict, tally: Tally, data: tuning.OutOfFold, how: str
         job.say(f"warning: {warning}")
 
 
+def decided(job: Job, folds: list[int]) -> tuple[tuning.Apart, postprocessing.Decided]:
+    """What these folds hold out, as it is submitted, and the thresholds that were chosen apart from each image."""
+    data = out_of_fold(job, folds)
+    apart = tuning.chosen_apart(data)
+    return apart, postprocessing.decided(decoding.plain(job), folds, data, apart)
+
+
 def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
-    """Reads the predictions of these folds. Raises UserError when they are of other images than the folds'."""
+    """Reads the predictions of these folds, for the search. Raises UserError when they are of other images than the
+    folds'."""
     table = job.prepared.table
-    rows = np.concatenate([job.fold_table.held_out(fold) for fold in folds])
+    rows = answers.held_out(job, folds)
     groups = job.prepared.groups(rows)
     task, metric = job.competition.task, job.competition.metric
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
-
-    def unflipped(rules):
-        return scoring.count(metric, task, answers.items(job, folds, "valid_no_tta"), rules, groups)
-
     return tuning.OutOfFold(
         ids=table["id"].iloc[rows].tolist(),
         coverage=table["coverage"].to_numpy(float)[rows],
         folds=np.repeat(folds, [len(job.fold_table.held_out(fold)) for fold in folds]),
         search=task.search(metric, answers.items(job, folds, "valid"), groups),
-        unflipped=unflipped if plain_kept else None,
         metric=metric,
         groups=groups,
         also={name: _also(job, folds, formula) for name, formula in job.competition.also.items()},
+        incomplete=_incomplete(job, rows),
+        **postprocessing.measures(decoding.plain(job), folds, plain_kept),
     )
+
+
+def _incomplete(job: Job, rows: np.ndarray) -> int:
+    """Of units of the organisers' metric, where there is one, how many are not all among these rows."""
+    if job.competition.official is None:
+        return 0
+    official.check(job)
+    return official.incomplete(job, rows)
+
+
+def cross_fitted(job: Job) -> Crossed:
+    """What the held-out images got, cross-fitted: as it was kept, otherwise counted now and kept.
+
+    Raises UserError: nothing was held out, by predictions that are still true; or by one group alone, so that no
+    thresholds can be chosen apart from it.
+    """
+    trained.check(job)
+    folds = held_out_folds(job)
+    if not folds:
+        raise UserError(f"run '{job.store.run}' holds nothing out: {command(job, 'train')}")
+    found = crossed.kept(job.store.crossed, inputs_of(job))
+    if found is None:
+        apart, now = decided(job, folds)
+        found = _keep(job, folds, now, apart)
+    if found is None:
+        raise UserError(
+            f"run '{job.store.run}' has no cross-fitted score: what it holds out is of one group; train more folds"
+        )
+    return found
+
+
+def _keep(job: Job, folds: list[int], now: postprocessing.Decided, apart: tuning.Apart) -> Crossed | None:
+    """Writes down what each image got under thresholds chosen on others; None where there are none."""
+    tally = tuning.crossed_by(now.data, apart)
+    if tally is None:
+        return None
+    found = crossed.of(now.data, tally, apart, _overlap(now.decoder, folds, tally, apart), now.decoder.applies)
+    crossed.keep(job.store.crossed, found, inputs_of(job))
+    return found
+
+
+def _overlap(decoder: decoding.Decoder, folds: list[int], tally: Tally, apart: tuning.Apart) -> np.ndarray:
+    """The IoU of each image's pixels as decoded, mean over classes; read from pixels where the metric counts others."""
+    job = decoder.job
+    found = job.competition.metric.overlap(tally.statistics)
+    if found is not None:
+        return found
+    task, labels = job.competition.task, job.prepared.labels
+    rows = answers.held_out(job, folds)
+    found = np.zeros(len(rows))
+    for place, decoded in answers.decoded(decoder, folds, list(apart)):
+        counts = task.counts(decoded, labels[rows[place]])
+        found[place] = iou(*counts.T).mean()
+    return found
 
 
 def _also(job: Job, folds: list[int], formula) -> np.ndarray:

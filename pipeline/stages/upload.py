@@ -1,18 +1,27 @@
-"""submissions/<c>-<run>.csv -> Kaggle, submissions/ledger.csv: validated, submitted, its score noted."""
+"""submissions/<c>-<run>.csv -> Kaggle, submissions/ledger.csv: validated, submitted, its score noted.
+
+A code competition takes no csv but a notebook that writes one: `upload --kernel USER/SLUG/VERSION` submits that version
+of it. Its row in the ledger names it where a csv's has the hash of the file.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.kaggle import site
-from pipeline.runs import trained
+from pipeline.kaggle import kernels, site
+from pipeline.runs import drawn, trained
 from pipeline.runs.job import Job
-from pipeline.store import disk, records, submission
+from pipeline.store import answer_file, disk, ledger, records
+from pipeline.store.ledger import write_row
 
 READS = ("submit",)
 # an upload costs one of the day's few submissions: never a side effect
 ONLY_NAMED = True
-COLUMNS = ["when", "competition", "run", "file_hash", "out_of_fold", "cross_fitted", "public", "private"]
+
+
+def reads(job: Job) -> tuple[str, ...]:
+    """A notebook makes its answer on Kaggle: nothing here need be made."""
+    return () if job.kernel else READS
 
 
 def is_current(job: Job) -> bool:
@@ -21,7 +30,7 @@ def is_current(job: Job) -> bool:
 
 
 def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) -> None:
-    """Uploads the run's submission and waits for its score.
+    """Uploads the run's submission, or submits a notebook, and waits for its score.
 
     The ledger row is written as soon as Kaggle has the file, and again with the score: whatever happens while
     waiting, the upload is written down.
@@ -29,24 +38,29 @@ def run(job: Job, named: bool = False, timeout: float = 900, every: float = 10) 
     Raises:
         UserError: not a Kaggle competition, an invalid file, a broken ledger, or what `kaggle.site` says.
     """
-    competition, path = job.competition, job.store.submission
-    submission.validate_file(path, competition.format, trained.expected(job))
-    read_ledger(job.store.ledger)
+    slug, page, path = job.competition.slug, job.competition.page, job.store.submission
+    if not job.kernel:
+        answer_file.validate(path, job.competition.format, trained.expected(job))
+    # before the upload: what cannot be written down later must show now
+    ledger.read(job.store.ledger)
     row = _row(job, path)
     message = message_of(row, job.message)
-    reference = site.submit(competition.slug, path, message, competition.page)
+    if job.kernel:
+        name = f"submission{job.store.suffix}"
+        reference = kernels.submit(slug, job.kernel, name, message, page)
+    else:
+        reference = site.submit(slug, path, message, page)
     write_row(job.store.ledger, row)
-    job.say(f"{job.store.shown(path)} is with Kaggle: {message}")
-    slug, page = competition.slug, competition.page
+    job.say(f"{job.kernel or job.store.shown(path)} is with Kaggle: {message}")
     scores = site.wait_for_score(slug, reference, message, page, timeout=timeout, every=every)
-    ledger = job.store.shown(job.store.ledger)
+    shown = job.store.shown(job.store.ledger)
     if scores is None:
-        job.say(f"no score after {timeout / 60:.0f} minutes: see {page}, and fill it in in {ledger}")
+        job.say(f"no score after {timeout / 60:.0f} minutes: see {page}, and fill it in in {shown}")
         return
     row["public"], row["private"] = scores
     write_row(job.store.ledger, row)
     private = f", private {row['private']}" if row["private"] else ""
-    job.say(f"public {row['public'] or 'not shown'}{private}; written to {ledger}")
+    job.say(f"public {row['public'] or 'not shown'}{private}; written to {shown}")
 
 
 def needs(job: Job) -> tuple[str, ...]:
@@ -61,6 +75,9 @@ def refuse(job: Job) -> None:
             f"{name}: Kaggle takes no submissions for it, nothing is uploaded; its scores are in the report "
             f"({job.store.shown(job.store.report)})"
         )
+    drawn.refuse(job)
+    if job.kernel:
+        kernels.version_of(job.kernel)
 
 
 def message_of(row: dict, words: str = "") -> str:
@@ -74,37 +91,17 @@ def message_of(row: dict, words: str = "") -> str:
     return f"{words} | {', '.join(parts)}" if words else ", ".join(parts)
 
 
-def read_ledger(path: Path) -> list[list[str]]:
-    """The rows so far. Raises UserError for other columns (asked before the upload: no row may get lost)."""
-    if not path.exists():
-        return []
-    try:
-        header, rows = disk.table_of(disk.read_bytes(path), str(path))
-    except UserError as error:
-        raise UserError(f"{error}; mend or move it, then upload again") from error
-    if header != COLUMNS:
-        raise UserError(f"{path} does not begin with {','.join(COLUMNS)}; mend or move it, then upload again")
-    return [row for row in rows if row]
-
-
-def write_row(path: Path, row: dict) -> None:
-    """Adds a row, or replaces the same upload's row without a score. Reads again: others upload meanwhile."""
-    values = [str("" if value is None else value) for value in row.values()]
-    others = [other for other in read_ledger(path) if other[:4] != values[:4]]
-    disk.write_rows(path, COLUMNS, [*others, values])
-
-
 def _row(job: Job, path: Path) -> dict:
     """The ledger's row before there is a score; values are blank where there are none."""
     # a score belongs to the file only as long as both are as they were written
-    ours = records.read_record(job.store.thresholds) and records.read_record(path)
+    ours = records.read_record(job.store.thresholds) and (job.kernel or records.read_record(path))
     found = disk.read_json(job.store.thresholds) if ours else {}
     scores = {key: found.get(key) for key in ("oof", "cross_fitted")}
     return {
         "when": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "competition": job.competition.name,
         "run": job.store.run,
-        "file_hash": disk.file_hash(path),
+        "file_hash": job.kernel or disk.file_hash(path),
         "out_of_fold": scores["oof"],
         "cross_fitted": scores["cross_fitted"],
         "public": "",

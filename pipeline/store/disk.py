@@ -21,7 +21,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 
 # what NumPy raises where a file holds no array of its
-BROKEN_ARRAYS = (OSError, ValueError, EOFError, TypeError, SyntaxError, OverflowError, tokenize.TokenError)
+BROKEN_ARRAYS = (OSError, ValueError, EOFError, TypeError, SyntaxError, ArithmeticError, tokenize.TokenError)
 
 
 @contextlib.contextmanager
@@ -30,7 +30,8 @@ def atomic(path: Path):
     ends well.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: the disk is full, the folder cannot be written, or a text in it is not UTF-8 (a file's name that is
+            not, as Python reads it).
     """
     path = Path(path)
     part = part_of(path)
@@ -40,6 +41,9 @@ def atomic(path: Path):
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
+    except UnicodeEncodeError as error:
+        odd = error.object[max(0, error.start - 20) : error.end + 20]
+        raise UserError(f"cannot write {path}: {odd!a} is not UTF-8; rename what is called so") from error
     except OSError as error:
         if error.filename2 or error.errno in _DISK_ERRORS:
             raise UserError(f"cannot write {path}: {error.strerror}; make room or use --root DIR") from error
@@ -73,6 +77,11 @@ def restore_folder(folder: Path) -> None:
         before.rename(folder)
     elif before.exists():
         shutil.rmtree(before, ignore_errors=True)
+
+
+def is_replaced(folder: Path) -> bool:
+    """Whether it is what stood in the place of another that is there: a process was killed as it exchanged them."""
+    return folder.suffix == ".before" and folder.with_suffix("").exists()
 
 
 def _before(folder: Path) -> Path:
@@ -166,12 +175,17 @@ def write_json_once(path: Path, content) -> None:
         own.unlink(missing_ok=True)
 
 
+def refuse_no_file(path: Path) -> None:
+    """Raises UserError for what stands in a file's place: a pipe would be waited for."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file; move it away")
+
+
 def read_bytes(path: Path) -> bytes:
     """The one door through which files of ours are read, and those in their place. Raises UserError where it fails."""
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file; move it away")
+        refuse_no_file(path)
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
@@ -196,6 +210,16 @@ def read_json(path: Path, kind: type = dict):
     if not isinstance(content, kind):
         form = "a list […]" if kind is list else "an object {…}"
         raise UserError(f"{path} is not {form}; mend or delete it")
+    return content
+
+
+def read_fields(path: Path, **kinds: type) -> dict:
+    """The content of a json file of an object that has these fields, each of its type; it may have others. Raises
+    UserError where it has not."""
+    content = read_json(path)
+    for name, kind in kinds.items():
+        if not isinstance(content.get(name), kind):
+            raise UserError(f"{path} has no '{name}' of type {kind.__name__}; mend or delete it")
     return content
 
 
@@ -251,13 +275,16 @@ def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
 def read_arrays(path: Path) -> dict:
     """The arrays of an npz file by their names. Raises UserError where it is none; nothing in a file is ever run."""
     import zipfile
+    import zlib
 
     import numpy as np
 
+    # a zip of another version or method is not implemented; one that is encrypted a RuntimeError
+    broken = (*BROKEN_ARRAYS, KeyError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
     try:
         with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
             return dict(file)
-    except (*BROKEN_ARRAYS, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except broken as error:
         raise UserError(
             f"{path} holds no arrays that can be read ({error}); delete it to have it made again"
         ) from error
@@ -279,9 +306,7 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits. Raises UserError where it cannot be read."""
     path = Path(path)
     try:
-        # a pipe would be waited for
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file; move it away")
+        refuse_no_file(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -290,4 +315,6 @@ def file_hash(path: Path) -> str:
 
 def text_hash(*texts) -> str:
     """A short fingerprint (16 hexadecimal digits) of a sequence of values that print alike when they are alike."""
-    return hashlib.sha256("\x1f".join(str(text) for text in texts).encode()).hexdigest()[:16]
+    # names of files need not be UTF-8
+    content = "\x1f".join(map(str, texts)).encode(errors="surrogatepass")
+    return hashlib.sha256(content).hexdigest()[:16]

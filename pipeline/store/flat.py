@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.store.disk import BROKEN_ARRAYS
+from pipeline.store.disk import BROKEN_ARRAYS, refuse_no_file
 
 _PART = 1 << 24  # values read at once to be counted
 
@@ -25,8 +25,11 @@ class FlatReader:
         self.widths = np.asarray(widths, np.int64)
         self.channels = int(channels)
         self.offsets = offsets_of(self.heights, self.widths, self.channels)
+        refuse_no_file(self.path)
         try:
-            self.values = np.lib.format.open_memmap(self.path, mode="r")
+            # of a shape that no memory holds NumPy would only warn
+            with np.errstate(over="raise"):
+                self.values = np.lib.format.open_memmap(self.path, mode="r")
         except BROKEN_ARRAYS as error:
             raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
         if dtype is not None and self.values.dtype != dtype:
@@ -74,10 +77,27 @@ class FlatWriter:
     def append(self, picture: np.ndarray) -> None:
         if picture.dtype != self.dtype:
             raise TypeError(f"{self.path.name} holds {self.dtype}, not {picture.dtype}")
-        content = np.ascontiguousarray(picture).tobytes()
+        # the bytes as they lie: a large picture is not copied
+        content = np.ascontiguousarray(picture).reshape(-1).view(np.uint8)
         self.file.write(content)
         self.digest.update(content)
         self.count += picture.size
+
+    def widen(self, dtype) -> None:
+        """What is written so far becomes values of a type that holds them, too, and so does what follows."""
+        narrow, place = self.dtype, self.path.with_name(f"{self.path.name}.narrow")
+        self.file.close()
+        self.path.replace(place)
+        self.dtype, self.digest = np.dtype(dtype), hashlib.sha256()
+        self.file = self.path.open("wb")
+        with place.open("rb") as before:
+            before.seek(self.header_size)
+            self.header_size = self._write_header()
+            while len(values := np.fromfile(before, narrow, _PART)):
+                content = values.astype(self.dtype).tobytes()
+                self.file.write(content)
+                self.digest.update(content)
+        place.unlink()
 
     def __exit__(self, *exception):
         if exception[0] is None:

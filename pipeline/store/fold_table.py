@@ -44,7 +44,7 @@ def read(path: Path, prepared: Prepared) -> FoldTable:
     if not path.exists():
         raise UserError(f"{path} does not exist; run the stage 'split'")
     table = read_columns(path, ["id", "fold"])
-    ids = prepared.table["id"].iloc[prepared.train].tolist()
+    ids = prepared.train_ids
     _check_ids(table["id"], ids, path)
     try:
         numbers = {name: int(fold) for name, fold in zip(table["id"], table["fold"], strict=True)}

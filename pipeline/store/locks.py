@@ -22,7 +22,8 @@ from pipeline.store import disk
 def making(path: Path, wait: bool = False, say: Callable[[str], None] = print, beside: Path | None = None):
     """Holds the lock of what is made at `path`, a file or a folder; yields whether another process was waited for.
 
-    What a process that was killed has left half-written of it is removed, also in the folder `beside`.
+    What a process that was killed has left half-written of it is removed, also in the folder `beside`; a folder that it
+    had taken away comes back.
 
     Raises:
         UserError: another process is at it, and `wait` is off; or the folder cannot be written.
@@ -52,7 +53,7 @@ def tidy(path: Path) -> None:
     # nobody who came to an end leaves more than this
     if place.exists() and place.stat().st_size > len("{}"):
         with contextlib.suppress(UserError), making(path, say=lambda _: None):
-            disk.restore_folder(path)
+            pass
 
 
 # file systems without them, and those whose server does not answer for them
@@ -91,6 +92,7 @@ def _holder(file) -> str:
 
 def _clear(file, path: Path, *others: Path) -> None:
     """Removes what the last holder left, if it did not come to its end. It held this lock, so it is gone."""
+    disk.restore_folder(path)
     found = _read(file)
     # of another machine the numbers of processes say nothing
     if isinstance(found.get("process"), int) and found.get("host") == socket.gethostname():

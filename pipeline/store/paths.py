@@ -6,11 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Store:
-    """Where the files of one competition and one run are, below one root folder."""
+    """Where the files of one competition and one run are, below one root folder. `suffix`: of its submission."""
 
     root: Path
     competition: str
     run: str = ""
+    suffix: str = ".csv"
 
     @property
     def data(self) -> Path:
@@ -22,17 +23,37 @@ class Store:
         return self.data / "raw"
 
     @property
+    def drawn(self) -> Path:
+        """Files drawn in the layout of a competition whose own are not there; never those of `raw`."""
+        return self.data / "drawn"
+
+    @property
     def prepared(self) -> Path:
         return self.data / "prepared"
 
-    def folds(self, count: int) -> Path:
-        """The fold table: `folds/tgs.csv` for five folds, `folds/tgs-10.csv` for ten."""
-        return self.own_folds if count == 5 else self.root / "folds" / f"{self.competition}-{count}.csv"
+    @property
+    def dataset_shift(self) -> Path:
+        """Whether test pictures look as train pictures do: of the prepared data, so of no run."""
+        return self.data / "dataset_shift.json"
+
+    def clusters(self, count: int) -> Path:
+        """So many clusters of the prepared pictures, which stand for kinds where there are none."""
+        return self.data / f"clusters-{count}.json"
+
+    def folds(self, count: int, split: str = "") -> Path:
+        """The fold table: `folds/tgs.csv` for five folds, `folds/tgs-10.csv` for ten; of another way to split
+        `folds/tgs-kind.csv`, `folds/tgs-kind-10.csv`."""
+        words = [self.competition, split, "" if count == 5 else str(count)]
+        return self.root / "folds" / f"{'-'.join(filter(None, words))}.csv"
+
+    def own_folds(self, split: str = "") -> Path:
+        """Where a person puts a fold table, whatever the number of folds."""
+        return self.folds(5, split)
 
     @property
-    def own_folds(self) -> Path:
-        """Where a person puts a fold table."""
-        return self.root / "folds" / f"{self.competition}.csv"
+    def own_groups(self) -> Path:
+        """Where a person puts groups, or `mosaics` does."""
+        return self.root / "folds" / f"{self.competition}-groups.csv"
 
     @property
     def runs(self) -> Path:
@@ -50,6 +71,26 @@ class Store:
     def recipe(self) -> Path:
         return self.run_folder / "recipe.json"
 
+    @property
+    def recipe_lock(self) -> Path:
+        """What is locked while a run gets its recipe: outside of its folder, which a run that cannot begin has not."""
+        return self.data / f"{self.run}.recipe"
+
+    @property
+    def adopted(self) -> Path:
+        """Where the predictions of the run came from, if another program made them."""
+        return self.run_folder / "adopted.json"
+
+    @property
+    def kernel(self) -> Path:
+        """Which notebook of Kaggle's learns the run, or did."""
+        return self.run_folder / "kernel.json"
+
+    @property
+    def kernel_lock(self) -> Path:
+        """What is locked while one follows it, as `recipe_lock`."""
+        return self.data / f"{self.run}.kernel"
+
     def model_file(self, fold) -> Path | None:
         """What a fold has learnt: a network's weights, or what a model without weights has chosen; None before."""
         paths = [self.fold(fold) / name for name in ("model.weights.h5", "model.json")]
@@ -65,6 +106,11 @@ class Store:
         return self.run_folder / "tuning.npz"
 
     @property
+    def crossed(self) -> Path:
+        """What each held-out image got, cross-fitted: runs are compared by it without reading a pixel again."""
+        return self.run_folder / "cross_fitted.npz"
+
+    @property
     def report(self) -> Path:
         return self.run_folder / "report.html"
 
@@ -75,13 +121,13 @@ class Store:
 
     @property
     def submission(self) -> Path:
-        return self.root / "submissions" / f"{self.competition}-{self.run}.csv"
+        return self.root / "submissions" / f"{self.competition}-{self.run}{self.suffix}"
 
     @property
     def kaggle_output(self) -> Path | None:
         """Where a Kaggle notebook's submission must be; None on any other machine."""
         folder = Path("/kaggle/working")
-        return folder / "submission.csv" if folder.is_dir() else None
+        return folder / f"submission{self.suffix}" if folder.is_dir() else None
 
     @property
     def ledger(self) -> Path:
@@ -92,7 +138,7 @@ class Store:
         found = []
         for folder in self.run_folder.glob("fold*"):
             fold = folder.name.removeprefix("fold")
-            if (fold == "all" or fold.isdigit()) and all((folder / name).exists() for name in names):
+            if (fold == "all" or fold.isdecimal()) and all((folder / name).exists() for name in names):
                 found.append(fold if fold == "all" else int(fold))
         return sorted(found, key=lambda fold: (fold == "all", fold if fold != "all" else 0))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,18 @@ class PredictionWriter:
 
     def add(self, image_id: str, plain: np.ndarray, averaged: np.ndarray) -> None:
         """H x W x channels, uint8, both."""
-        height, width, channels = averaged.shape
-        self.averaged.append(averaged)
-        if self.keep_plain:
-            self.plain.append(plain)
+        self.add_bands(image_id, [(plain, averaged)])
+
+    def add_bands(self, image_id: str, bands: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+        """The same of an answer (plain, averaged) in bands of lines from top to bottom."""
+        height = 0
+        for plain, averaged in bands:
+            self.averaged.append(averaged)
+            if self.keep_plain:
+                self.plain.append(plain)
+            height, (width, channels) = height + len(averaged), averaged.shape[1:]
         self.rows.append([image_id, height, width, channels, self.offset])
-        self.offset += averaged.size
+        self.offset += height * width * channels
         self.bar.update()
 
     def __exit__(self, *exception):

@@ -14,16 +14,23 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.store.disk import read_json, read_rows
 from pipeline.store.flat import FlatReader
+from pipeline.store.scaling import Scaling
+from pipeline.store.seen import Seen, SeenPicture, Together
 
 
 class Prepared:
     """Opens a prepared folder in a second.
 
     Attributes:
-        table: the index as a pandas table: id, part, group, kind, height, width, coverage (0..1, blank in the test
-            part), offset (where the image starts in images.npy, in values).
-        info: prepared.json: channels, dtype, layers, fingerprints, range (the largest value), mean and std of each
-            channel over the train part (as shares of the range), notes.
+        columns: the index: name -> a value for each image: id, part, group, kind, height, width, coverage (0..1, blank
+            in the test part), offset (where the image starts in images.npy, in values), always_learnt (held out by no
+            fold), volume (what it is a slice of, where a group holds several). table: the same as a pandas table.
+        info: prepared.json: channels, dtype, label_dtype, layers, fingerprints, range (the largest value), mean and std
+            of each channel over the train part (as shares of the range), notes; of all but pictures of 8 bits the
+            scaling.
+        own_groups: the fingerprint of groups that are the user's, not the data's; blank where there are none.
+        scaling: how a network sees the images that it learns from now on; None where it sees them as shares of the
+            range: of 8 bits, or prepared by an earlier version.
 
     Raises:
         UserError: nothing is prepared, or files are missing.
@@ -35,14 +42,33 @@ class Prepared:
         if not done.exists() or not (self.folder / "images.csv").exists():
             raise UserError(f"{self.folder} holds no prepared data; run the stage 'prepare'")
         self.info = _checked(read_json(done), done)
-        self.table = _index(self.folder / "images.csv")
+        self.scaling = self.scaling_of(self.info, done)
+        self.columns = _index(self.folder / "images.csv", has_train=self.info.get("train") != 0)
+        self.own_groups = ""
         self._is_checked = False
-        self.is_train = (self.table["part"] == "train").to_numpy()
+        self.is_train = np.array([part == "train" for part in self.columns["part"]])
+
+    @functools.cached_property
+    def table(self):
+        # for many a question the columns are enough, and pandas takes longer to load than to answer it
+        import pandas
+
+        return pandas.DataFrame(self.columns)
+
+    @property
+    def train_ids(self) -> list[str]:
+        """Of the train part, in the order of `table`."""
+        return [self.columns["id"][row] for row in self.train]
 
     def fingerprint(self, kind: str) -> str:
         """Of the content of `train`, `test` (ids, groups, pixels, labels) or `truth`: the same for zipped, unpacked
         or moved raw files. Apart, because a fold once trained stays true when the test images are exchanged."""
         return self.info["fingerprints"][kind]
+
+    @property
+    def notes(self) -> list[str]:
+        """What `prepare` warned of."""
+        return list(self.info.get("notes", []))
 
     @property
     def sample(self) -> Path | None:
@@ -77,8 +103,12 @@ class Prepared:
 
     def groups(self, rows: np.ndarray) -> np.ndarray | None:
         """The groups of these rows; None where the competition has none and every image stands alone."""
-        found = self.table["group"].to_numpy()[rows]
+        found = np.array(self.columns["group"], dtype=object)[rows]
         return found if (found != "").any() else None
+
+    def group_by(self, groups: list[str], fingerprint: str) -> None:
+        """Gives every image another group, before anybody has asked for the table."""
+        self.columns, self.own_groups = {**self.columns, "group": groups}, fingerprint
 
     def check_arrays(self) -> None:
         """Raises UserError where the arrays do not hold what `prepare` wrote (a disk that fails, a copy that was cut
@@ -89,24 +119,31 @@ class Prepared:
             if name in readers and readers[name].digest() != digest:
                 raise UserError(f"{self.folder / name} does not hold any more what was written into it; {_AGAIN}")
 
-    def view(self, neighbours: int = 0, slices: int = 1) -> "View":
+    def scaling_of(self, record: dict, where) -> Scaling | None:
+        """The scaling that is written in prepared.json, or in the record of what was learnt. Raises UserError, with
+        `where` it stands, for one that cannot be."""
+        content = record.get("scaling")
+        return None if content is None else Scaling.from_json(content, self.info["channels"], where)
+
+    def view(self, neighbours: int = 0, slices: int = 1, scaling: Scaling | None = None) -> "View":
         """The images as a network sees them: alone, with the slices before and after as further channels, or as
-        patches of a volume, `slices` of them together.
+        patches of a volume, `slices` of them together. `scaling`: by which it has learnt; None is as stored.
 
         Raises UserError when the images are no slices: without groups none has a neighbour.
         """
         count = slices if slices > 1 else 2 * neighbours + 1
+        plain = self.images if scaling is None else Seen(self.images, scaling.seen)
         if count == 1:
-            return View(self.images, self.info)
-        if self.groups(np.arange(len(self.table))) is None:
+            return View(plain, _seen_as(self.info, scaling, 1), scaling=scaling, stored=self.images)
+        if not (self.table[VOLUME] != "").any():
             option = "--slices" if slices > 1 else "--neighbours"
             raise UserError(f"{option} wants images that are slices of volumes; these have no groups")
-        wider = {name: self.info[name] * count for name in ("mean", "std")}
-        images = Patches(self, slices) if slices > 1 else Neighbours(self, neighbours)
-        return View(images, {**self.info, "channels": self.info["channels"] * count, **wider}, slices)
+        images = Patches(self, slices, plain) if slices > 1 else Neighbours(self, neighbours, plain)
+        return View(images, _seen_as(self.info, scaling, count), slices, scaling, self.images)
 
     def _whole_numbers(self, name: str, rows: np.ndarray) -> FlatReader:
-        reader = self._reader(name, rows, self.info["layers"])
+        # not recorded by earlier versions
+        reader = self._reader(name, rows, self.info["layers"], self.info.get("label_dtype"))
         if reader.values.dtype.kind not in "ui":
             raise UserError(f"{self.folder / name} holds {reader.values.dtype}, not whole numbers; {_AGAIN}")
         return reader
@@ -119,6 +156,9 @@ class Prepared:
         return FlatReader(path, table["height"], table["width"], channels, dtype)
 
 
+ALWAYS_LEARNT = "always_learnt"  # a column of images.csv where there are such images
+VOLUME = "volume"  # a column where a group holds several
+_AT_ONCE = 1 << 23  # values
 _WORDS = ("id", "part", "group", "kind")
 _COUNTS = ("height", "width", "offset")
 _AGAIN = "name the raw files with --data DIR to have them prepared again"
@@ -131,15 +171,20 @@ def _checked(info: dict, path: Path) -> dict:
     wrong = [name for name, kind in kinds.items() if not isinstance(info.get(name), kind)]
     wrong += [name for name in ("channels", "layers") if not wrong and not 1 <= info[name] <= 65535]
     wrong += [f"fingerprints of {part}" for part in ("train", "test") if not wrong and part not in info["fingerprints"]]
+    wrong += [name for name in ("dtype", "label_dtype") if name in info and not _is_dtype(info[name])]
+    notes = info.get("notes", [])
+    wrong += ["notes"] if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes) else []
     if wrong:
         raise UserError(f"{path} is of an earlier version, or was edited: {wrong[0]} is not there as it was; {_AGAIN}")
     return info
 
 
-def _index(path: Path):
-    """images.csv as a pandas table. Raises UserError where it is another."""
-    import pandas
+def _is_dtype(name) -> bool:
+    return isinstance(name, str) and name in np.sctypeDict
 
+
+def _index(path: Path, has_train: bool) -> dict:
+    """images.csv by columns. Raises UserError where it is another."""
     rows = read_rows(path, *_WORDS, *_COUNTS, "coverage")
     try:
         columns = {
@@ -149,37 +194,76 @@ def _index(path: Path):
         }
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path} holds what is no number ({error}); {_AGAIN}") from error
-    table = pandas.DataFrame({name: columns[name] for name in (*_WORDS, "height", "width", "coverage", "offset")})
-    if not set(table["part"]) <= {"train", "test"} or not (table["part"] == "train").any():
+    found = {name: columns[name] for name in (*_WORDS, "height", "width", "coverage", "offset")}
+    found[ALWAYS_LEARNT] = [bool(row.get(ALWAYS_LEARNT)) for row in rows]
+    found[VOLUME] = [row.get(VOLUME) or row["group"] for row in rows]
+    if not set(found["part"]) <= {"train", "test"} or ("train" in found["part"]) != has_train:
         raise UserError(f"{path} has parts other than train and test, or no train images; {_AGAIN}")
-    return table
+    return found
+
+
+def _seen_as(info: dict, scaling: Scaling | None, count: int) -> dict:
+    """prepared.json for `count` images side by side, as they are seen."""
+    if scaling is None and count == 1:
+        return info
+    seen = {"mean": info["mean"], "std": info["std"]}
+    if scaling is not None:
+        seen = {"dtype": "float32", "range": 1.0, "mean": list(scaling.mean), "std": list(scaling.std)}
+    wider = {name: seen[name] * count for name in ("mean", "std")}
+    return {**info, **seen, "channels": info["channels"] * count, **wider}
 
 
 @dataclass(frozen=True)
 class View:
     """Attributes:
     images: like `Prepared.images`, `images[row]` is what the network sees of a row.
-    info: like `Prepared.info`, with the channels of these images.
+    info: like `Prepared.info`, with the channels of these images, and their type, range, mean and std as seen.
     slices: how many images an answer is for.
+    scaling: by which they are seen, or None.
+    stored: the images as they are stored.
     """
 
     images: object
     info: dict
     slices: int = 1
+    scaling: Scaling | None = None
+    stored: object = None
 
     def members(self, row: int) -> np.ndarray:
         """The rows that the answer to `images[row]` is for, in its order."""
         return np.array([row]) if self.slices == 1 else self.images.around(row)
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether there may be pixels that nothing is known of."""
+        return self.scaling is not None and self.scaling.nodata is not None
+
+    def known(self, row: int) -> SeenPicture:
+        """H x W x 1 float32 of one image, where the view has gaps: 0 where nothing is known of a pixel, otherwise 1."""
+        return SeenPicture(self.stored[row], self.scaling.known, 1)
+
+    def blanked(self, row: int, answer: np.ndarray, first: int = 0) -> np.ndarray:
+        """An answer to one image, or to its lines from `first` on, h x W x K: 0 where nothing is known of a pixel."""
+        if not self.has_gaps:
+            return answer
+        known, found = self.known(row), answer.copy()
+        # a band of lines at a time: all channels are looked at
+        step = max(1, _AT_ONCE // (answer.shape[1] * self.stored.channels))
+        for top in range(0, len(answer), step):
+            bottom = min(top + step, len(answer))
+            seen = np.asarray(known[first + top : first + bottom, :])[..., 0]
+            found[top:bottom][seen <= 0] = 0
+        return found
+
 
 class _Slices:
     """Images that are slices of volumes, several together: `self[row]` is H x W x (count C), the earliest first."""
 
-    def __init__(self, prepared: Prepared):
-        self.images = prepared.images
+    def __init__(self, prepared: Prepared, images=None):
+        self.images = prepared.images if images is None else images
         self.heights, self.widths = self.images.heights, self.images.widths
         table = prepared.table
-        keys = list(zip(table["part"], table["group"], self.heights.tolist(), self.widths.tolist(), strict=True))
+        keys = list(zip(table["part"], table[VOLUME], self.heights.tolist(), self.widths.tolist(), strict=True))
         # the first row of each row's volume, and its last one
         changes = [row for row in range(len(keys)) if row == 0 or keys[row] != keys[row - 1]]
         lengths = np.diff([*changes, len(keys)])
@@ -189,8 +273,8 @@ class _Slices:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, row: int) -> np.ndarray:
-        return np.concatenate([self.images[i] for i in self.around(row)], axis=2)
+    def __getitem__(self, row: int) -> Together:
+        return Together([self.images[i] for i in self.around(row)])
 
     def around(self, row: int) -> np.ndarray:
         """The rows that are seen together."""
@@ -203,8 +287,8 @@ class Neighbours(_Slices):
     (2.5-D: a cheap view along the third axis.)
     """
 
-    def __init__(self, prepared: Prepared, count: int):
-        super().__init__(prepared)
+    def __init__(self, prepared: Prepared, count: int, images=None):
+        super().__init__(prepared, images)
         self.count = count
 
     def around(self, row: int) -> np.ndarray:
@@ -217,8 +301,8 @@ class Patches(_Slices):
     A volume of fewer slices ends in copies of its last one.
     """
 
-    def __init__(self, prepared: Prepared, count: int):
-        super().__init__(prepared)
+    def __init__(self, prepared: Prepared, count: int, images=None):
+        super().__init__(prepared, images)
         self.count = count
 
     def around(self, row: int) -> np.ndarray:

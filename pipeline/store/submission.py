@@ -1,5 +1,6 @@
 """The rows of a submission and their validation. `submit`, `upload` and `check` use it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,28 +9,9 @@ import numpy as np
 from pipeline.errors import UserError, shown
 from pipeline.imaging import rle
 from pipeline.store import disk
+from pipeline.store.dialect import Format, Runs
 
-
-@dataclass(frozen=True)
-class Format:
-    """The columns of a submission.
-
-    Attributes:
-        id_column, rle_column: their names.
-        class_column: the column that names the class, where each image has one row per class.
-        several: whether an image may have several rows (one per object).
-        pictures: whether the labels are also written as PNGs, in a folder beside the csv.
-    """
-
-    id_column: str = "id"
-    rle_column: str = "rle"
-    class_column: str = ""
-    several: bool = False
-    pictures: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        return [self.id_column, *([self.class_column] if self.class_column else []), self.rle_column]
+__all__ = ["Expected", "Format", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +27,16 @@ class Expected:
 @dataclass(frozen=True)
 class Summary:
     """What a valid submission holds. `empty` is the share of images without any pixel, `area` the mean pixels of
-    the masks that are not empty."""
+    the masks that are not empty; `unit` is what is counted in `rows`."""
 
     rows: int
     images: int
     empty: float
     area: float
+    unit: str = "rows"
+
+    def __str__(self) -> str:
+        return f"{self.rows} {self.unit} of {self.images} images"
 
 
 def read_csv(path: Path, form: Format):
@@ -63,15 +49,25 @@ def read_csv(path: Path, form: Format):
 
 def table_of(content: bytes, form: Format, where: str):
     """The same from bytes; `where` names them in errors. Raises UserError for a blank line, too."""
-    import pandas
-
     header, rows = disk.table_of(content, where)
-    if header != form.columns:
-        raise UserError(f"{where} has the columns {','.join(header)[:80]}; expected {','.join(form.columns)}")
+    refuse_columns(header, form, where)
     blank = [number for number, row in enumerate(rows, 2) if not row]
     if blank:
         raise UserError(f"{where}, row {blank[0]} is blank; take it out")
-    return pandas.DataFrame(rows, columns=header, dtype=str)
+    return table_from(rows, form)
+
+
+def refuse_columns(header: list[str], form: Format, where: str) -> None:
+    """Raises UserError for other columns than those of the format."""
+    if header != form.columns:
+        raise UserError(f"{where} has the columns {','.join(header)[:80]}; expected {','.join(form.columns)}")
+
+
+def table_from(rows: list[list[str]], form: Format):
+    """The table of rows that have the columns of the format."""
+    import pandas
+
+    return pandas.DataFrame(rows, columns=form.columns, dtype=str)
 
 
 def validate(table, form: Format, expected: Expected, where: str) -> Summary:
@@ -79,24 +75,14 @@ def validate(table, form: Format, expected: Expected, where: str) -> Summary:
 
     Ids exactly the expected ones in their order, none twice (unless the format allows several rows), every run
     sorted, positive, in range and not overlapping, also between the rows of one image where each pixel may be
-    claimed once.
+    claimed once; what is empty written as the format says.
 
     Raises UserError naming the first offending row.
     """
-    ids = table[form.id_column].to_numpy(dtype=object)
-    keys = _keys(table, form)
-    _check_keys(keys, _expected_keys(form, expected), form, where)
-    position = {name: i for i, name in enumerate(expected.ids)}
-    image = np.fromiter((position[name] for name in ids), np.int64, len(ids))
-    pixels = np.asarray(expected.heights, np.int64) * np.asarray(expected.widths, np.int64)
-    try:
-        rows, starts, lengths = rle.parse_many(table[form.rle_column].tolist())
-        rle.check_runs(rows, starts, lengths, pixels[image])
-    except rle.RunError as error:
-        raise UserError(f"{where}, row {error.row + 2} (id {ids[error.row]}): {error}") from error
+    found = _parsed(table, form, expected, where)
     if form.several:
-        _check_disjoint(image[rows], starts, lengths, expected.ids, where)
-    area = np.bincount(image[rows], weights=lengths, minlength=len(expected.ids))
+        _check_disjoint(found.image[found.runs.rows], found.runs.starts, found.runs.lengths, expected.ids, where)
+    area = np.bincount(found.image[found.runs.rows], weights=found.runs.lengths, minlength=len(expected.ids))
     filled = area[area > 0]
     return Summary(
         rows=len(table),
@@ -106,23 +92,104 @@ def validate(table, form: Format, expected: Expected, where: str) -> Summary:
     )
 
 
+def decoded(table, form: Format, expected: Expected, task, where: str = "") -> Iterator[np.ndarray]:
+    """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
+    found = _parsed(table, form, expected, where)
+    runs = found.runs
+    order = np.argsort(found.image[runs.rows], kind="stable")
+    ends = np.searchsorted(found.image[runs.rows][order], np.arange(len(expected.ids)), side="right")
+    for i, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        chosen = order[start:end]
+        size = int(expected.heights[i]), int(expected.widths[i])
+        slots = found.slot[runs.rows[chosen]]
+        count = len(expected.classes) if form.has_classes else int(slots.max(initial=0)) + 1
+        yield form.unturned(
+            task.labels_of(slots, runs.starts[chosen], runs.lengths[chosen], count, form.turned_size(size))
+        )
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """Attributes: runs: of all objects; image: the place of each object's image among the expected ones; slot: its
+    class, or its number in its image."""
+
+    runs: Runs
+    image: np.ndarray
+    slot: np.ndarray
+
+
+def _parsed(table, form: Format, expected: Expected, where: str) -> _Parsed:
+    """Raises UserError as `validate` does, but for objects that overlap."""
+    keys = _keys(table, form)
+    wanted = expected_keys(form, expected)
+    _check_keys(keys, list(wanted), form, where)
+    places = np.array([wanted[key] for key in keys], np.int64).reshape(-1, 2)
+    fields = table[form.rle_column].tolist()
+    pixels = np.asarray(expected.heights, np.int64) * np.asarray(expected.widths, np.int64)
+    try:
+        runs = form.parse_strictly(fields)
+        of_row = runs.of_text[runs.rows]
+        form.check(runs, pixels[places[runs.of_text, 0]])
+    except rle.RunError as error:
+        raise UserError(f"{where}, row {error.row + 2} (id {expected.ids[places[error.row, 0]]}): {error}") from error
+    _check_blank(of_row, places[:, 0], expected.ids, form, where)
+    image = places[runs.of_text, 0]
+    slot = places[runs.of_text, 1] if form.has_classes else _numbered(image)
+    return _Parsed(runs, image, slot)
+
+
+def _numbered(image: np.ndarray) -> np.ndarray:
+    """0, 1, … for the objects of each image."""
+    order = np.argsort(image, kind="stable")
+    first = np.searchsorted(image[order], image[order], side="left")
+    numbers = np.empty(len(image), np.int64)
+    numbers[order] = np.arange(len(image)) - first
+    return numbers
+
+
 def rows_of(image_id: str, texts: list[str], form: Format, classes: tuple[str, ...]) -> list[list[str]]:
-    """The rows of one image, from the run lengths of its classes or objects (a blank one where there are none)."""
-    if form.class_column:
-        return [[image_id, name, text] for name, text in zip(classes, texts, strict=True)]
-    return [[image_id, text] for text in texts]
+    """The rows of one image, from the run lengths of its classes or objects (a blank one where there are none), as
+    `rle.encode` writes them along the order of the format."""
+    if form.has_classes:
+        found = [(form.key(image_id, name), name, [text]) for name, text in zip(classes, texts, strict=True)]
+    elif form.several:
+        found = [(form.key(image_id), "", [text]) for text in texts]
+    else:
+        found = [(form.key(image_id), "", texts)]
+    rows = [(key, name, form.field(objects)) for key, name, objects in found]
+    return [
+        form.row((key, name) if form.class_column else (key,), field) for key, name, field in rows if field is not None
+    ]
 
 
 def _keys(table, form: Format) -> list:
+    """What names each row."""
     if form.class_column:
         return list(zip(table[form.id_column], table[form.class_column], strict=True))
     return table[form.id_column].tolist()
 
 
-def _expected_keys(form: Format, expected: Expected) -> list:
-    if form.class_column:
-        return [(name, klass) for name in expected.ids for klass in expected.classes]
-    return list(expected.ids)
+def expected_keys(form: Format, expected: Expected) -> dict:
+    """What names each row, in order -> (the place of its image, of its class)."""
+    if not form.has_classes:
+        return {form.key(name): (i, 0) for i, name in enumerate(expected.ids)}
+    pairs = [(i, k) for i in range(len(expected.ids)) for k in range(len(expected.classes))]
+    keys = [(form.key(expected.ids[i], expected.classes[k]), expected.classes[k]) for i, k in pairs]
+    return dict(zip(keys if form.class_column else [key for key, _ in keys], pairs, strict=True))
+
+
+def _check_blank(of_run: np.ndarray, images: np.ndarray, ids: list[str], form: Format, where: str) -> None:
+    """Refuses an empty row of an image that has other rows, where each row is an object."""
+    if not form.several:
+        return
+    has_runs = np.zeros(len(images), bool)
+    has_runs[of_run] = True
+    rows_each = np.bincount(images, minlength=len(ids))
+    odd = np.flatnonzero(~has_runs & (rows_each[images] > 1))
+    if len(odd):
+        raise UserError(
+            f"{where}, row {odd[0] + 2}: an empty row of image {ids[images[odd[0]]]}, which has other rows; take it out"
+        )
 
 
 def _check_keys(keys: list, wanted: list, form: Format, where: str) -> None:
@@ -132,15 +199,16 @@ def _check_keys(keys: list, wanted: list, form: Format, where: str) -> None:
     if unknown:
         raise UserError(f"{where}: {len(unknown)} id(s) are not in the sample submission: {shown(unknown)}")
     missing = [key for key in wanted if key not in have]
-    if missing:
+    if missing and form.empty is not None:
         raise UserError(f"{where}: {len(missing)} id(s) are missing: {shown(missing)}")
+    wanted = [key for key in wanted if key in have]
     if form.several:
         keys = [key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
     if len(keys) > len(wanted):
         seen = set()
         twice = [key for key in keys if key in seen or seen.add(key)]
         raise UserError(f"{where}: {len(twice)} id(s) are there more than once: {shown(twice)}")
-    if keys != wanted:
+    if keys != wanted and form.ordered:
         row = next(i for i, (key, other) in enumerate(zip(keys, wanted, strict=True)) if key != other)
         raise UserError(f"{where}, row {row + 2}: found {keys[row]} where the sample submission has {wanted[row]}")
 
@@ -161,7 +229,7 @@ def expected(competition, prepared) -> Expected:
     if prepared.sample is None:
         return expected_rows(competition, prepared, rows)
     form = competition.format
-    ids = list(dict.fromkeys(read_csv(prepared.sample, form)[form.id_column]))
+    ids = list(dict.fromkeys(form.split(key)[0] for key in read_csv(prepared.sample, form)[form.id_column]))
     if not ids:
         raise UserError(f"{prepared.sample} names no image; bring the organisers' own file back")
     place = {name: row for row, name in zip(rows, prepared.table["id"].iloc[rows], strict=True)}
@@ -180,8 +248,3 @@ def expected_rows(competition, prepared, rows: np.ndarray) -> Expected:
         widths=table["width"].to_numpy(),
         classes=competition.task.classes,
     )
-
-
-def validate_file(path: Path, form: Format, wanted: Expected) -> Summary:
-    """`validate` for a file. Raises UserError."""
-    return validate(read_csv(path, form), form, wanted, str(path))

@@ -21,8 +21,10 @@ from dataclasses import replace
 from pipeline import recipe as recipes
 from pipeline.command import order
 from pipeline.errors import UserError
+from pipeline.machines import ways
+from pipeline.machines.work import Work
 from pipeline.reporting.ablation import facts, table
-from pipeline.runs import identity, trained, tuning, variants
+from pipeline.runs import adopted, identity, trained, tuning, variants
 from pipeline.runs.job import Job
 from pipeline.stages import train, tune
 
@@ -38,15 +40,18 @@ def run(job: Job | None, words: list[str]) -> int:
     """
     if job is None or words or not job.variants:
         raise UserError(f"ablate wants a competition and --fields with what each variant changes: {EXAMPLE}")
+    adopted.refuse_training(job)
     if job.recipe.budget and not job.store.recipe.exists():
         raise UserError("--budget would pick other epochs for each variant: give --epochs, or train the base first")
     if "all" in job.folds:
         raise UserError("--fold all holds nothing out, and nothing can be compared; name folds by number")
+    ways.check(job)
     jobs = {facts.BASE: job, **_jobs(job)}
     order.bring_up_to_date(job, "split")
     job.fold_numbers()  # what is wrong with --fold is wrong with all of them
     for label, one in jobs.items():
         _named(label, train.check, one)
+    jobs = _trained_apart(jobs)
     outcomes: list[facts.Outcome] = []
     for number, (label, one) in enumerate(jobs.items(), 1):
         job.say(f"{number} of {len(jobs)}, {label}: run {one.store.run}")
@@ -56,6 +61,29 @@ def run(job: Job | None, words: list[str]) -> int:
     for line in [*table.lines(outcomes), _written(job)]:
         job.say(line)
     return 0
+
+
+def _trained_apart(jobs: dict[str, Job]) -> dict[str, Job]:
+    """The jobs, when the folds of all of them are trained by processes of their own, where that is asked for: then
+    there is nothing to train again."""
+    way = ways.way(jobs[facts.BASE])
+    if way is None:
+        return jobs
+    begun = [_named(label, train.begun, one) for label, one in jobs.items()]
+    ways.do(way, *_in_order(begun))
+    return {label: replace(one, again=False) for label, (one, _) in zip(jobs, begun, strict=True)}
+
+
+def _in_order(begun: list[tuple[Job, list]]) -> tuple[list[Work], list[Work]]:
+    """(the folds to be trained, those that take the weights of one of them, as they differ in how they predict)."""
+    first, after, learnt = [], [], set()
+    for job, folds in begun:
+        for fold, work in zip(folds, train.works_of(job, folds, of_several=True), strict=True):
+            what = recipes.as_learnt(job.recipe), fold
+            # trained again, each is trained
+            (after if what in learnt and not job.again else first).append(work)
+            learnt.add(what)
+    return first, after
 
 
 def _jobs(job: Job) -> dict[str, Job]:
@@ -79,9 +107,7 @@ def _jobs(job: Job) -> dict[str, Job]:
 
 def _resolved(job: Job, recipe) -> tuple[str, recipes.Recipe]:
     """The run of a variant: named after its recipe, or after the base where that has a name of its own."""
-    named = recipes.resolve(job.competition.recipes.get(job.recipe_name, {}), {})
-    own_name = job.store.run != recipes.run_name(job.recipe_name, job.recipe, named)
-    name = recipes.run_name(job.store.run, recipe, job.recipe) if own_name else None
+    name = recipes.run_name(job.store.run, recipe, job.recipe) if job.has_own_name else None
     every_field = recipes.to_json(recipe)
     name, _, recipe = identity.resolve_run(job.competition, job.store.root, name, job.recipe_name, every_field)
     return name, recipe
@@ -104,13 +130,13 @@ def _outcome(job: Job, label: str) -> facts.Outcome:
         train.run(job)
     else:
         job.say("trained already (--again trains it again)")
-    data = tune.out_of_fold(job, folds)
+    apart, found = tune.decided(job, folds)
     return facts.Outcome(
         label=label,
         run=job.store.run,
         folds=folds,
-        crossed=tuning.cross_fitted(data),
-        half=data.tally(job.competition.task.plain_thresholds()),
+        crossed=tuning.crossed_by(found.data, apart),
+        half=found.data.tally(job.competition.task.plain_thresholds()),
         minutes=trained.minutes([job.store.fold(fold) / "history.csv" for fold in folds]),
     )
 

@@ -59,8 +59,10 @@ def _cell(position, length: int):
 class Draw:
     """Chance, from a seed generator that the epoch sets: one number for each image of a batch."""
 
-    def __init__(self, recipe: Recipe, seed_generator):
+    def __init__(self, recipe: Recipe, seed_generator, bounded: bool = True):
         self.recipe, self.seed_generator = recipe, seed_generator
+        # whether 0 and 1 are the least and the most that a pixel can be, or the ends of what most are
+        self.bounded = bounded
 
     def uniform(self, batch: int, limit: float):
         """In -limit..limit, B x 1 x 1."""
@@ -91,13 +93,14 @@ class Augment:
         symmetry: which flips the competition allows (a key of `imaging.flips.SYMMETRIES`).
         blends: whether targets may be interpolated (shares of a class) or not (class numbers).
         window: height and width of what the network sees.
+        bounded: whether values are all in 0..1, or most of them.
     """
 
-    def __init__(self, recipe: Recipe, symmetry: str, blends: bool, window, seed_generator):
+    def __init__(self, recipe: Recipe, symmetry: str, blends: bool, window, seed_generator, bounded: bool = True):
         self.recipe, self.window = recipe, window
         self.symmetry = symmetry if recipe.flip else "none"
         self.blends = blends
-        self.draw = Draw(recipe, seed_generator)
+        self.draw = Draw(recipe, seed_generator, bounded)
         asked = {name: amount for name, amount in catalogue.amounts(recipe).items() if amount}
         known = catalogue.augmentations()
         self.moves = {name: amount for name, amount in asked.items() if known[name].parameters[0] == "coordinates"}

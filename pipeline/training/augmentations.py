@@ -38,8 +38,10 @@ def invert(image, amount, draw):
 
 
 def gamma(image, amount, draw):
-    """Values to a power of at most this share above or below 1."""
-    return ops.power(ops.clip(image, 1e-4, 1), ops.exp(draw.value(image.shape[0], math.log1p(amount))))
+    """Values to a power of at most this share above or below 1; what lies beyond 0..1 stays as far beyond."""
+    within = ops.clip(image, 1e-4, 1)
+    found = ops.power(within, ops.exp(draw.value(image.shape[0], math.log1p(amount))))
+    return found if draw.bounded else found + (image - within)
 
 
 def contrast(image, amount, draw):

@@ -15,7 +15,7 @@ from pipeline.store import disk
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # files of training/ that do not change what is learnt
-MEASURING = ("budget", "pace", "trainer", "history", "memory")
+MEASURING = ("budget", "pace", "trainer", "history", "memory", "parallel")
 ENVIRONMENT = "environment.json"
 
 
@@ -142,7 +142,8 @@ def code_fingerprints() -> dict[str, str]:
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).rglob("*.py")]
     files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
-    files = sorted([*(path for path in files if path.stem not in MEASURING), package / "store" / "prepared.py"])
+    files += [package / "store" / f"{name}.py" for name in ("prepared", "scaling", "seen")]
+    files = sorted(path for path in files if path.stem not in MEASURING)
     return {
         path.relative_to(package.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

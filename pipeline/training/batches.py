@@ -10,11 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from pipeline.imaging.sizes import resized, to_network
+from pipeline.imaging.sizes import resized
 from pipeline.imaging.tiles import mirrored
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared, View
+from pipeline.store.seen import Together
+from pipeline.training import targets
+from pipeline.training.filled_pixels import FilledPixels
 from pipeline.training.pixel_weights import PixelWeights
 from pipeline.training.plan import steps_of
 from pipeline.training.pseudo_labels import LearntLabels
@@ -40,69 +43,115 @@ class Batches:
     ):
         self.labels = labels or LearntLabels(prepared)
         self.view, self.rows, self.task = view, np.asarray(rows), task
+        self.targets, self.pixels = targets.of(recipe, task), targets.Channels(task)
         self.shape, self.frame, self.recipe, self.seed = shape, frame, recipe, seed
         # how many of a window's pixels on each side the network only looks at
         self.margin = frame.margin
         self.steps = steps_of(recipe, len(self.rows))
         self.coverage = self.labels.table["coverage"].to_numpy(float)
         self.filled = self.rows[self.coverage[self.rows] > 0]
-        self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe) if recipe.border_weight else None
+        known = view.known if view.has_gaps else None
+        # of a task whose labels leave pixels open
+        self.labelled = getattr(task, "known", None)
+        self.filled_pixels = FilledPixels(self._filled)
+        self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe, known) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
-        """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored and uint8; with border
-        weights also `weight`, float32."""
+        """Batch `step`, counted over all epochs: `image` and `target`, B x h x w x C as stored, and uint8 (of numbers
+        uint16); with border weights also `weight`, and where pixels may be unknown `known`, float32."""
         epoch, position = divmod(step, self.steps)
         size = self.recipe.batch_size
         chosen = self._order(epoch).take(range(position * size, (position + 1) * size), mode="wrap")
         random = np.random.default_rng([*self.seed, step, 1])
-        examples = [self._example(row, random) for row in chosen]
+        examples = [self._finished(self._example(row, random), row) for row in chosen]
         return {name: np.stack([example[name] for example in examples]) for name in examples[0]}
 
     def _example(self, row: int, random: np.random.Generator) -> dict[str, np.ndarray]:
         """What is learnt from a row, at the batch's shape: the whole of it, or a window at random."""
         if not self.recipe.crop:
-            return {name: self._framed(picture) for name, picture in self._whole(row).items()}
+            return {name: self._framed(name, picture) for name, picture in self._whole(row).items()}
         row, wanted = self._wanted(row, random)
         if self.recipe.size and self.recipe.fit == "resize":
             return self._resized_window(row, wanted, random)
         labels = self._labels(row)
-        window = self._window(labels.shape, self.task.filled(labels) if wanted else None, random)
-        weights = self._weights(row)
-        cut = self._targets(window(labels), None if weights is None else window(weights))
-        return {"image": window(self.view.images[row]), **cut}
+        spot = self.filled_pixels.one(row, *labels.shape[:2], random) if wanted else None
+        window = self._window(labels.shape, spot, random)
+        cut = {name: window(values) for name, values in self._beside(row).items()}
+        return self._learnt(window(self.view.images[row]), window(labels), cut)
 
     def _whole(self, row: int) -> dict[str, np.ndarray]:
-        return {"image": self.view.images[row], **self._targets(self._labels(row), self._weights(row))}
+        return self._learnt(self.view.images[row], self._labels(row), self._beside(row))
+
+    def _learnt(self, image, labels: np.ndarray, beside: dict) -> dict[str, np.ndarray]:
+        """What is learnt of a picture, its labels and what is known beside them, of one size; with nothing to learn
+        where nothing is known: what moves over it later brings nothing with it."""
+        labels = np.asarray(labels)
+        pictures = {"image": image, "target": self._target(labels), **beside}
+        if self.labelled is not None:
+            known = self._each_slice(self.labelled, labels).astype(np.float32)
+            pictures["known"] = np.minimum(known, pictures["known"]) if "known" in pictures else known
+        if "known" not in pictures:
+            return pictures
+        target, known = pictures["target"], np.asarray(pictures["known"])
+        known = np.repeat(known, target.shape[2] // known.shape[2], axis=2)
+        return {**pictures, "target": np.where(known > 0, target, np.uint8(0))}
 
     def _resized_window(self, row: int, wanted: bool, random: np.random.Generator) -> dict[str, np.ndarray]:
         # as large as it is when it is predicted
         whole = (self.frame.side(self.recipe.size),) * 2
-        pictures = {name: resized(picture, whole) for name, picture in self._whole(row).items()}
-        filled = self.task.filled(self._labels(row)).astype(np.uint8)[..., None] if wanted else None
-        window = self._window(whole, None if filled is None else resized(filled, whole)[..., 0] != 0, random)
+        pictures = {name: self._form(name).resized(picture, whole) for name, picture in self._whole(row).items()}
+        spot = self._spot_of_resized(row, whole, random) if wanted else None
+        window = self._window(whole, spot, random)
         return {name: window(picture) for name, picture in pictures.items()}
 
-    def _labels(self, row: int) -> np.ndarray:
+    def _filled(self, row: int, lines: slice = slice(None)) -> np.ndarray:
+        """h x W bool: where something is that can be learnt, in these lines."""
+        filled = self.task.filled(self._labels(row)[lines])
+        return filled & (self.view.known(row)[lines, :][..., 0] > 0) if self.view.has_gaps else filled
+
+    def _spot_of_resized(self, row: int, whole: tuple[int, int], random: np.random.Generator) -> tuple[int, int] | None:
+        spots = np.flatnonzero(resized(self._filled(row).astype(np.uint8)[..., None], whole))
+        return divmod(int(spots[random.integers(len(spots))]), whole[1]) if len(spots) else None
+
+    def _labels(self, row: int) -> np.ndarray | Together:
         """H x W x (slices x layers): of every image that is learnt together with this one."""
         members = self.view.members(row)
         if len(members) == 1:
             return self.labels[row]
-        return np.concatenate([self.labels[member] for member in members], axis=2)
+        return Together([self.labels[member] for member in members])
 
-    def _weights(self, row: int) -> np.ndarray | None:
-        if self.pixel_weights is None:
-            return None
-        return np.concatenate([self.pixel_weights[member] for member in self.view.members(row)], axis=2)
+    def _beside(self, row: int) -> dict[str, np.ndarray]:
+        """What else is known of the pixels, H x W x slices each: how much they count, and whether they do."""
+        members, found = self.view.members(row), {}
+        if self.pixel_weights is not None:
+            found["weight"] = np.concatenate([self.pixel_weights[member] for member in members], axis=2)
+        if self.view.has_gaps:
+            known = [self.view.known(member) for member in members]
+            found["known"] = known[0] if len(known) == 1 else np.concatenate(known, axis=2)
+        return found
 
-    def _targets(self, labels: np.ndarray, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    def _target(self, labels: np.ndarray) -> np.ndarray:
+        return self._each_slice(self.targets.target, labels)
+
+    def _each_slice(self, change, labels: np.ndarray) -> np.ndarray:
+        """h x w x (slices layers), changed slice by slice and put together again."""
         parts = np.split(labels, self.view.slices, axis=2)
-        target = np.concatenate([self.task.target(part) for part in parts], axis=2)
-        return {"target": target} if weights is None else {"target": target, "weight": weights}
+        return np.concatenate([change(part) for part in parts], axis=2)
 
-    def _framed(self, picture: np.ndarray) -> np.ndarray:
+    def _form(self, name: str):
+        """How a picture of this name changes its size."""
+        return self.targets if name == "target" else self.pixels
+
+    def _framed(self, name: str, picture: np.ndarray) -> np.ndarray:
         """The whole picture at the batch's shape, its margin mirrored."""
         inner = (self.shape[0] - 2 * self.margin, self.shape[1] - 2 * self.margin)
-        return to_network(picture, inner, self.recipe.fit, self.margin)
+        return self._form(name).framed(picture, inner, self.recipe.fit, self.margin)
+
+    def _finished(self, example: dict[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+        """Ready to be learnt, now that it is known what of the picture is in it."""
+        height, width = self.view.images[row].shape[:2]
+        is_mirrored = self.recipe.fit != "resize" and (height < self.shape[0] or width < self.shape[1])
+        return {**example, "target": self.targets.finished(example["target"], is_mirrored)}
 
     def _wanted(self, row: int, random: np.random.Generator) -> tuple[int, bool]:
         """The row a window is cut from, and whether it must hold something: then an empty row gives way to another."""
@@ -110,19 +159,16 @@ class Batches:
             return row, False
         return (row if self.coverage[row] > 0 else int(random.choice(self.filled))), True
 
-    def _window(self, shape, filled: np.ndarray | None, random: np.random.Generator):
+    def _window(self, shape, spot: tuple[int, int] | None, random: np.random.Generator):
         """The same window of every picture; what is outside of one is mirrored.
 
-        Anywhere inside, or around one of the pixels that are `filled` (H x W bool). A network that looks at a margin
-        learns the edges, too.
+        Anywhere inside, or around a `spot` (y, x). A network that looks at a margin learns the edges, too.
         """
-        spots = [] if filled is None else np.flatnonzero(filled)
-        if len(spots):
-            centre = np.unravel_index(spots[random.integers(len(spots))], filled.shape)
+        if spot is not None:
             # in the middle half of what is answered: augmentation still moves the window
             reach = [max(1, (side - 2 * self.margin) // 4) for side in self.shape]
             offsets = [side // 2 + random.integers(-far, far) for side, far in zip(self.shape, reach, strict=True)]
-            start = [int(middle - offset) for middle, offset in zip(centre, offsets, strict=True)]
+            start = [int(middle - offset) for middle, offset in zip(spot, offsets, strict=True)]
         else:
             start = [None, None]
         place = [

@@ -12,7 +12,7 @@ class Pace:
     """Seconds that the parts of a fold take.
 
     Attributes:
-        start: until a network learns: it is built, and its step compiled.
+        start: until a network learns: it is built, and its step compiled; and what is done once at its end.
         step: one batch, the mean over a training.
         save: a checkpoint, at the end of every epoch.
         ready: until a network predicts: it is built, and its answer compiled.

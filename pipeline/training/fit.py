@@ -7,7 +7,7 @@ import contextlib
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -17,15 +17,18 @@ from pipeline import models
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES, Flip
+from pipeline.models import catalogue, encoders
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe, scales
 from pipeline.store import disk, records
 from pipeline.store.predictions import PredictionWriter
-from pipeline.store.prepared import Prepared
+from pipeline.store.prepared import Prepared, View
 from pipeline.tasks import scoring
-from pipeline.training import backend, checkpoint, hardware, history, losses, memory, weights
+from pipeline.training import backend, checkpoint, hardware, history, losses, memory, statistics, weights
 from pipeline.training.batches import Batches
+from pipeline.training.drawn import Drawn
 from pipeline.training.learner import Learner
+from pipeline.training.object_learner import ObjectLearner
 from pipeline.training.optimizer import optimizer_for
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss, late_from, network_window, training_shape
 from pipeline.training.predict import Predictor
@@ -63,7 +66,8 @@ def frame_for(recipe: Recipe) -> Frame:
 def predictor_for(recipe: Recipe, competition: Competition, info: dict, network, name="the network") -> Predictor:
     """`name`: of what answers, for a message."""
     remedy = weights.remedy(recipe, precision_for(recipe))
-    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe), name, remedy)
+    drawn = Drawn(competition.task) if catalogue.finds_objects(recipe) else None
+    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe), name, remedy, drawn)
 
 
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
@@ -78,9 +82,9 @@ def scales_for(recipe: Recipe) -> tuple[float, ...]:
 
 def environment(recipe: Recipe) -> dict:
     """What a fold begins with: versions, hardware, code, and the file of weights if there is one."""
-    path = Path(recipe.weights)
+    path = catalogue.weights_file(recipe)
     found = backend.environment() | {"precision": precision_for(recipe)}
-    return {**found, "pretrained": disk.file_hash(path)} if path.is_file() else found
+    return {**found, "pretrained": disk.file_hash(path)} if path else found
 
 
 def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -120,6 +124,7 @@ def _learnt(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe
     if first_epoch < recipe.epochs:
         _learn(learner, batches, recipe.epochs, first_epoch, [epoch_end, progress])
     scorer.set_weights(checkpoint.averaged_weights(learner))
+    statistics.renew(scorer, batches, learner.augment.window, recipe, f"fold {plan.name}, batch statistics")
     return scorer
 
 
@@ -157,7 +162,7 @@ def _remembering(stream: Iterable, failed: list[Exception]) -> Iterator:
 def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> tuple:
     """(Learner, Batches): what a fold begins to learn with, and from. Raises UserError as `train_fold`."""
     check_loss(recipe, competition)
-    view, frame = prepared.view(recipe.neighbours, recipe.slices), frame_for(recipe)
+    view, frame = _view_of(plan, prepared, recipe), frame_for(recipe)
     check_held_out(plan, view, prepared.table["id"])
     fold_seed = (recipe.seed, plan.number + 1)
     keras.utils.set_random_seed(int(np.random.SeedSequence(fold_seed).generate_state(1)[0]) & 0x7FFFFFFF)
@@ -165,7 +170,13 @@ def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, re
     window = network_window(prepared, recipe, frame, plan.learnt)
     shape, labels = training_shape(window, recipe), LearntLabels(prepared, plan.pseudo)
     batches = Batches(prepared, view, plan.learnt, competition.task, shape, frame, recipe, fold_seed, labels)
-    return _learner(network, recipe, competition, view.info, batches, window), batches
+    batches.targets.introduce(network, batches)
+    return _learner(network, recipe, competition, view, batches, window), batches
+
+
+def _view_of(plan: FoldPlan, prepared: Prepared, recipe: Recipe) -> View:
+    """The images as the fold sees them while it learns."""
+    return prepared.view(recipe.neighbours, recipe.slices, prepared.scaling_of(plan.inputs, plan.folder))
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -177,15 +188,28 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
 
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
     """Probabilities of `rows`, in order, by the weights in `folder`: `<name>.csv` and, last, `<name>.npy`."""
-    view = prepared.view(recipe.neighbours, recipe.slices)
-    with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
-        network = network_for(recipe, competition, view.info)
-        load_weights(network, folder / WEIGHTS)
-    predictor = predictor_for(recipe, competition, view.info, network, str(folder / WEIGHTS))
+    answer = answering(folder, prepared, competition, recipe)
     flips, seen = flips_for(recipe, competition), scales_for(recipe)
     with PredictionWriter(folder, name, competition.task.outputs, inputs, keep_plain, len(rows), title) as writer:
-        for row, plain, averaged in predictor.predict(view, rows, flips, seen):
-            writer.add(prepared.table["id"].iat[row], plain, averaged)
+        for row, bands in answer(prepared, rows, flips, seen):
+            writer.add_bands(prepared.table["id"].iat[row], bands)
+
+
+def answering(folder: Path, prepared: Prepared, competition: Competition, recipe: Recipe) -> Callable[..., Iterator]:
+    """Loads the weights in `folder` once. Returns what answers by them: (prepared data of the same kind, rows, flips,
+    scales) -> (row, bands) as `Predictor.predict_in_bands`. Raises UserError as `load_weights`."""
+    scaling = weights.scaling_of(folder / WEIGHTS, prepared)
+    info = prepared.view(recipe.neighbours, recipe.slices, scaling).info
+    with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
+        network = network_for(recipe, competition, info)
+        load_weights(network, folder / WEIGHTS)
+    predictor = predictor_for(recipe, competition, info, network, str(folder / WEIGHTS))
+
+    def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
+        view = prepared.view(recipe.neighbours, recipe.slices, scaling)
+        return predictor.predict_in_bands(view, rows, flips, seen)
+
+    return answer
 
 
 def load_weights(network, path: Path) -> None:
@@ -201,9 +225,13 @@ def load_weights(network, path: Path) -> None:
         raise UserError(f"{path} holds no weights for this network ({line}); train the fold with --again") from error
 
 
-def _learner(network, recipe: Recipe, competition: Competition, info: dict, batches: Batches, window) -> Learner:
+def _learner(network, recipe: Recipe, competition: Competition, view: View, batches: Batches, window) -> Learner:
+    info = view.info
     scaled = precision_for(recipe) == "float16"
-    learner = Learner(
+    # of a long list of images seconds, which a recipe that does not ask for it need not spend
+    pixels = batches.labels.class_pixels(batches.rows, competition.task) if recipe.class_balance else []
+    kind = ObjectLearner if catalogue.finds_objects(recipe) else Learner
+    learner = kind(
         network,
         recipe,
         shape=(recipe.batch_size, *batches.shape, info["channels"]),
@@ -212,10 +240,13 @@ def _learner(network, recipe: Recipe, competition: Competition, info: dict, batc
         value_range=info["range"],
         task=competition.task,
         symmetry=competition.symmetry,
-        weights=losses.balance(info.get("class_pixels", []), recipe.class_balance),
+        weights=losses.balance(pixels, recipe.class_balance),
         scaled=scaled,
+        bounded=view.scaling is None,
     )
-    optimizer = optimizer_for(recipe, batches.steps, scaled=scaled)
+    of_two_rates = recipe.encoder_rate != 1 or recipe.freeze_epochs
+    below = encoders.below(network, recipe) if of_two_rates else None
+    optimizer = optimizer_for(recipe, batches.steps, scaled=scaled, below=below)
     learner.compile(optimizer=optimizer, jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
     optimizer.build(learner.trainable_variables)
     return learner
@@ -231,7 +262,7 @@ class _EpochEnd(keras.callbacks.Callback):
         super().__init__()
         self.plan, self.prepared, self.competition, self.recipe = plan, prepared, competition, recipe
         self.scorer, self.finished = scorer, finished
-        self.view = prepared.view(recipe.neighbours, recipe.slices)
+        self.view = _view_of(plan, prepared, recipe)
         self.predictor = predictor_for(recipe, competition, self.view.info, scorer, f"fold {plan.name}")
         self.late_from = late_from(recipe)
 
@@ -272,7 +303,7 @@ class _EpochEnd(keras.callbacks.Callback):
         self.scorer.set_weights(checkpoint.averaged_weights(self.model))
         task, rows = self.competition.task, self.plan.held_out
         groups = self.prepared.table["group"].to_numpy()
-        answers = self.predictor.predict(self.view, rows, (IDENTITY,))
-        items = ((groups[row], plain, self.prepared.labels[row]) for row, plain, _ in answers)
+        answers = self.predictor.plain(self.view, rows)
+        items = ((groups[row], plain, self.prepared.labels[row]) for row, plain in answers)
         metric, thresholds = self.competition.metric, task.plain_thresholds()
         return scoring.count(metric, task, items, thresholds, self.prepared.groups(rows)).score()

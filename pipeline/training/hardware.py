@@ -11,16 +11,47 @@ from pathlib import Path
 @functools.cache
 def gpus() -> tuple[tuple[str, float], ...]:
     """Name and compute capability of each NVIDIA GPU that this process may use; empty without one."""
-    if not shutil.which("nvidia-smi") or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    try:
+        return tuple((name, float(capability)) for name, capability in _asked("name", "compute_cap"))
+    except ValueError:
         return ()
-    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+
+
+def memory() -> dict[str, float]:
+    """What CUDA_VISIBLE_DEVICES calls each GPU that this process may use -> which share of its memory is taken now."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    rows = _asked("uuid", "memory.used", "memory.total")
+    # in words of its own where it has some; else by numbers that no order of devices changes
+    names = [word.strip() for word in given.split(",")] if given else [uuid for uuid, *_ in rows]
+    if len(names) != len(rows):
+        # parts of a GPU, of which the whole tells nothing
+        return dict.fromkeys(names, 0.0)
+    return {name: _share(used, total) for name, (_, used, total) in zip(names, rows, strict=True)}
+
+
+def _share(used: str, total: str) -> float:
+    """0 where a GPU has no memory of its own, and says `[N/A]`."""
+    try:
+        return float(used) / float(total)
+    except ValueError:
+        return 0.0
+
+
+def _asked(*fields: str) -> list[list[str]]:
+    """nvidia-smi's answers, a row for each GPU that this process may use; empty without one."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not shutil.which("nvidia-smi") or given in ("", "-1"):
+        return []
+    query = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+    # it knows whole GPUs alone
+    query += [f"--id={given}"] if given and "MIG" not in given else []
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True)
-        rows = [line.rsplit(",", 1) for line in answer.stdout.splitlines() if "," in line]
-        return tuple((name.strip(), float(capability)) for name, capability in rows)
-    except (subprocess.SubprocessError, ValueError):
+    except subprocess.SubprocessError:
         # a driver that does not answer is no GPU to compute on
-        return ()
+        return []
+    rows = [line.rsplit(",", len(fields) - 1) for line in answer.stdout.splitlines() if "," in line]
+    return [[value.strip() for value in row] for row in rows]
 
 
 @functools.cache

@@ -32,6 +32,12 @@ def write(folder: Path, rows: list[dict]) -> None:
     disk.write_rows(folder / NAME, COLUMNS, [[row[name] for name in COLUMNS] for row in rows])
 
 
+def in_words(row: dict) -> str:
+    """What an epoch came to, for a person."""
+    text = f"loss {row['loss']:.4f}, IoU {row['iou']:.3f}"
+    return text if row["score"] is None else f"{text}, held-out score {row['score']:.4f}"
+
+
 def minutes(rows: list[dict]) -> float:
     """That the epochs took, scores while learning included."""
     return sum(row["seconds"] for row in rows) / 60

@@ -13,8 +13,9 @@ from pipeline.training.augment import Augment
 class Learner(keras.Model):
     """Takes {"image", "target"} as stored (uint8), returns {"logits", "target"} after augmentation.
 
-    Where the batches hold a "weight" for each pixel, it is augmented and returned, too. Slices that are learnt together
-    are images of their own in what is returned. The network is an attribute: its weights alone are kept for predicting.
+    Where the batches hold a "weight" for each pixel, or whether it is "known", that is augmented and returned, too.
+    Slices that are learnt together are images of their own in what is returned. The network is an attribute: its
+    weights alone are kept for predicting.
 
     Args:
         shape: B, H, W, C of the image batches, fixed: a smaller last batch would compile again.
@@ -23,10 +24,22 @@ class Learner(keras.Model):
         task: the kind of answer.
         weights: of the classes in the loss, or None.
         scaled: whether the loss is scaled up for float16, and steps that overflow are left out.
+        bounded: whether image values are all in 0..1 of the range, or most of them.
     """
 
     def __init__(
-        self, network, recipe: Recipe, shape, window, margin, value_range, task, symmetry, weights=None, scaled=False
+        self,
+        network,
+        recipe: Recipe,
+        shape,
+        window,
+        margin,
+        value_range,
+        task,
+        symmetry,
+        weights=None,
+        scaled=False,
+        bounded=True,
     ):
         # float32 here whatever the network computes in: the loss and the warp need it
         super().__init__(dtype="float32")
@@ -37,7 +50,7 @@ class Learner(keras.Model):
         self.exclusive = task.activation == "softmax"
         # its state is set as each epoch begins
         self.seed_generator = keras.random.SeedGenerator(0)
-        self.augment = Augment(recipe, symmetry, task.blends, window, self.seed_generator)
+        self.augment = Augment(recipe, symmetry, task.blends, window, self.seed_generator, bounded)
         self.early_loss = losses.composed(recipe.loss, task.activation, weights)
         self.late_loss = losses.composed(recipe.late_loss, task.activation, weights) if recipe.late_loss else None
         # a variable, not an attribute: the compiled step must see it change
@@ -48,7 +61,7 @@ class Learner(keras.Model):
 
     def call(self, data, training=False):
         image = ops.cast(ops.reshape(data["image"], self.shape), "float32") / self.value_range
-        channels = {"target": self.slices * self.outputs, "weight": self.slices}
+        channels = {"target": self.slices * self.outputs, "weight": self.slices, "known": self.slices}
         names = [name for name in channels if name in data]
         learnt = [ops.reshape(data[name], (*self.shape[:3], channels[name])) for name in names]
         # all that belongs to the pixels moves with them
@@ -58,9 +71,11 @@ class Learner(keras.Model):
         if self.margin:
             learnt = learnt[:, self.margin : -self.margin, self.margin : -self.margin]
         logits = self.network(image, training=training)
-        split = channels["target"]
-        found = {"logits": self._single(logits), "target": self._single(learnt[..., :split]) / 255}
-        return {**found, "weight": self._single(learnt[..., split:])} if "weight" in data else found
+        found, start = {"logits": self._single(logits)}, 0
+        for name in names:
+            found[name] = self._single(learnt[..., start : start + channels[name]])
+            start += channels[name]
+        return {**found, "target": found["target"] / 255}
 
     def _single(self, values):
         """B x H x W x (slices K) as pictures of their own, (B slices) x H x W x K."""
@@ -71,11 +86,11 @@ class Learner(keras.Model):
         return ops.reshape(ops.transpose(apart, (0, 3, 1, 2, 4)), (batch * self.slices, height, width, -1))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        known = y_pred["logits"], y_pred["target"], y_pred.get("weight")
+        given = y_pred["logits"], y_pred["target"], y_pred.get("weight"), y_pred.get("known")
         if self.late_loss is None:
-            loss = self.early_loss(*known)
+            loss = self.early_loss(*given)
         else:
-            loss = ops.cond(self.is_late > 0, lambda: self.late_loss(*known), lambda: self.early_loss(*known))
+            loss = ops.cond(self.is_late > 0, lambda: self.late_loss(*given), lambda: self.early_loss(*given))
         if self.finite_loss is not None:
             self._count(ops.stop_gradient(loss))
         return loss
@@ -98,8 +113,13 @@ class Learner(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """IoU of all classes together, mean over images; accuracy, the share of pixels whose classes are all right."""
         target, logits = y_pred["target"], y_pred["logits"]
+        gaps = None if "known" not in y_pred else y_pred["known"] < 0.5
+        target = target if gaps is None else ops.where(gaps, 0.0, target)
         truth = target > 0.5
         found, known = self._found(logits, target)
+        if gaps is not None:
+            found = ops.logical_and(found, ops.logical_not(gaps))
+            known = ops.where(gaps[..., 0], 0.0, known)
         both = ops.sum(ops.cast(ops.logical_and(truth, found), "float32"), axis=(1, 2, 3))
         either = ops.sum(ops.cast(ops.logical_or(truth, found), "float32"), axis=(1, 2, 3))
         self.overlap.update_state(ops.where(either > 0, both / ops.maximum(either, 1), 1.0))

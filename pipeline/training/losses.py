@@ -10,13 +10,15 @@ otherwise where `bce` does (each channel alone); `@like("ce")` says that it fits
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
 from pipeline.recipe import parts
+
+SURE = -1e4  # a logit beyond which no loss has anything to learn
 
 
 def like(name: str) -> Callable:
@@ -70,11 +72,14 @@ def lovasz(logits, target):
 def composed(name: str, activation: str = "sigmoid", class_weights=None) -> Callable:
     """The sum of the losses that `name` joins by `+`. `activation`: the task's.
 
-    Returns: a function of logits, target and, where pixels differ in weight, those weights.
+    Returns: a function of logits, target, where pixels differ in weight those weights, and where nothing is known of
+        some, of which it is (B x H x W x 1, 0..1): from the others nothing is learnt, by any loss.
     """
     chosen = [globals()[part] for part, _ in parts(name)]
 
-    def total(logits, target, pixel_weights=None):
+    def total(logits, target, pixel_weights=None, known=None):
+        if known is not None:
+            logits, target = _of_known(logits, target, known, activation)
         given = {
             "probabilities": lambda: _probabilities(logits, target, activation),
             "pixel_weights": lambda: pixel_weights,
@@ -83,6 +88,14 @@ def composed(name: str, activation: str = "sigmoid", class_weights=None) -> Call
         return sum(loss(logits, target, **{name: given[name]() for name in _wanted(loss)}) for loss in chosen)
 
     return total
+
+
+def _of_known(logits, target, known, activation: str):
+    """Where nothing is known, an answer that is right already: nothing, without a doubt and without a gradient; of
+    exclusive classes void."""
+    gaps = known < 0.5
+    target = ops.where(gaps, 0.0, target)
+    return (logits, target) if activation == "softmax" else (ops.where(gaps, SURE, logits), target)
 
 
 def _wanted(loss: Callable) -> list[str]:
@@ -96,7 +109,7 @@ def _probabilities(logits, target, activation: str):
     return keras.activations.sigmoid(logits)
 
 
-def balance(pixels: list[int], power: float) -> list[float] | None:
+def balance(pixels: Sequence[int], power: float) -> list[float] | None:
     """The weight of each class from its pixels: (median share / share)^power (SegNet's median frequency balancing:
     Badrinarayanan et al. 2015, arXiv:1511.00561). None with a power of 0."""
     if not power:

@@ -18,7 +18,7 @@ from pipeline.imaging.sizes import network_shape
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared
 from pipeline.tasks import scoring
-from pipeline.training import checkpoint, fit
+from pipeline.training import checkpoint, fit, statistics
 from pipeline.training.batches import AHEAD, Batches
 from pipeline.training.budget import Pace
 from pipeline.training.learner import Learner
@@ -50,7 +50,9 @@ def _measured(plan: FoldPlan, prepared: Prepared, competition: Competition, reci
     step = (1 - share) * early + share * late
     rows = _sample(plan, prepared, recipe, competition, step)
     return Pace(
-        start=max(0.0, ends[0][COMPILING - 1] - began - COMPILING * early),
+        # batch statistics are taken once, too, and op by op: a batch of that takes about a step
+        start=max(0.0, ends[0][COMPILING - 1] - began - COMPILING * early)
+        + statistics.batches_of(recipe, batches.steps) * step,
         step=step,
         save=_save(learner, plan),
         **_predictions(rows, prepared, competition, recipe),
@@ -122,7 +124,7 @@ def _sample(plan: FoldPlan, prepared: Prepared, recipe: Recipe, competition: Com
 def _predictions(rows: np.ndarray, prepared: Prepared, competition: Competition, recipe: Recipe) -> dict[str, float]:
     """`ready`, `image`, `flipped` and `count` of a Pace, from these images of the train part."""
     began = time.monotonic()
-    view, task = prepared.view(recipe.neighbours, recipe.slices), competition.task
+    view, task = prepared.view(recipe.neighbours, recipe.slices, prepared.scaling), competition.task
     network = fit.network_for(recipe, competition, view.info)
     predictor = fit.predictor_for(recipe, competition, view.info, network)
     groups = prepared.table["group"].to_numpy()

@@ -2,6 +2,7 @@
 arXiv:1505.04597, equation 2)."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,10 +19,11 @@ class PixelWeights:
     Args:
         labels: what is learnt of each row.
         rows: those that are learnt, which classes are balanced over.
+        known: from a row to H x W x 1, 0 where nothing is known of a pixel: there is no object there.
     """
 
-    def __init__(self, labels: LearntLabels, rows: np.ndarray, task, recipe: Recipe):
-        self.labels, self.task, self.recipe = labels, task, recipe
+    def __init__(self, labels: LearntLabels, rows: np.ndarray, task, recipe: Recipe, known: Callable | None = None):
+        self.labels, self.task, self.recipe, self.known = labels, task, recipe, known
         self.of_classes = class_weights(labels, rows, recipe.class_balance)
         self.kept: dict[int, np.ndarray] = {}
         self.room = MOST_BYTES
@@ -30,7 +32,8 @@ class PixelWeights:
     def __getitem__(self, row: int) -> np.ndarray:
         found = self.kept.get(row)
         if found is None:
-            found = self._computed(self.labels[row])
+            labels = self.labels[row]
+            found = self._computed(labels if self.known is None else np.where(self.known(row), labels, 0))
             with self.lock:
                 if row not in self.kept and found.nbytes <= self.room:
                     self.kept[row] = found
@@ -39,7 +42,7 @@ class PixelWeights:
 
     def _computed(self, labels: np.ndarray) -> np.ndarray:
         borders = border_weights(self.task.apart(labels), self.recipe.border_weight, self.recipe.border_sigma)
-        of_class = np.where(labels[..., 0] != 0, np.float32(self.of_classes[1]), np.float32(self.of_classes[0]))
+        of_class = np.where(self.task.filled(labels), np.float32(self.of_classes[1]), np.float32(self.of_classes[0]))
         return (of_class + borders)[..., None].astype(np.float32)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.competition import Competition
 from pipeline.errors import UserError, shown
 from pipeline.imaging.sizes import network_shape
+from pipeline.models import catalogue as models
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe, option, parts
 from pipeline.store.prepared import Prepared, View
@@ -72,6 +73,8 @@ def late_from(recipe: Recipe) -> int:
 
 def check_loss(recipe: Recipe, competition: Competition) -> None:
     """Raises UserError when the recipe's loss is none for this kind of answer."""
+    if models.finds_objects(recipe):
+        _check_objects(recipe, competition)
     known, losses = competition.task.losses, catalogue.losses()
     if recipe.border_weight:
         # only to ask: not every kind of answer has objects
@@ -89,6 +92,20 @@ def check_loss(recipe: Recipe, competition: Competition) -> None:
         raise UserError("--border-weight is of the loss bce, which this recipe does not use")
     if recipe.class_balance and "ce" not in used and not recipe.border_weight:
         raise UserError("--class-balance is of the loss ce, or of bce with a --border-weight; this recipe has neither")
+
+
+def _check_objects(recipe: Recipe, competition: Competition) -> None:
+    """Raises UserError where a network that finds objects is asked for what is of pixels."""
+    if not competition.task.objects:
+        raise UserError(
+            f"--model {recipe.model} finds single objects, and {competition.name} asks for none; name another network"
+        )
+    for field, off in (("border_weight", "0"), ("class_balance", "0"), ("late_loss", "''")):
+        if getattr(recipe, field):
+            raise UserError(
+                f"{option(field)} is of losses of pixels, and --model {recipe.model} has its own; give {option(field)} "
+                f"{off}"
+            )
 
 
 def check_held_out(plan: FoldPlan, view: View, ids) -> None:

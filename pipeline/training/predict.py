@@ -3,19 +3,21 @@
 import copy
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import keras
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.imaging.flips import Flip
+from pipeline.imaging.flips import IDENTITY, Flip
 from pipeline.imaging.sizes import from_network, margins, network_shape, resized, scaled, scaled_size, to_network
-from pipeline.imaging.tiles import BLIND, blended, mirrored, stored
+from pipeline.imaging.tiles import BLIND, blended, blended_lines, mirrored, stored
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import View
-from pipeline.training import hardware, memory, volumes
+from pipeline.training import hardware, memory, parallel, volumes
+from pipeline.training.drawn import Drawn
 
 AHEAD = 64  # images answered before the first of them is given back, so that those of one shape go together
 AHEAD_BYTES = 1 << 27  # of these answers
@@ -33,15 +35,27 @@ class Predictor:
         activation: `sigmoid` or `softmax`, over the channels of one image's answer.
         frame: the sizes that the network takes.
         name: of what answers, for a message; remedy: what to try where it answers with what is no number.
+        drawn: what makes probabilities of an answer that is no logits (`drawn.Drawn`), or None.
     """
 
     def __init__(
-        self, network, recipe: Recipe, info: dict, activation: str, frame: Frame, name="the network", remedy=""
+        self,
+        network,
+        recipe: Recipe,
+        info: dict,
+        activation: str,
+        frame: Frame,
+        name="the network",
+        remedy="",
+        drawn: Drawn | None = None,
     ):
         self.recipe, self.frame, self.name, self.remedy = recipe, frame, name, remedy
         image = keras.Input((None, None, info["channels"]), dtype=info["dtype"])
         scaled = keras.layers.Rescaling(1 / info["range"], dtype="float32")(image)
-        self.model = keras.Model(image, _probabilities(network(scaled), activation, recipe.slices))
+        self.drawn, answer = drawn, network(scaled)
+        answer = _probabilities(answer, activation, recipe.slices) if drawn is None else answer
+        self.model = keras.Model(image, answer)
+        self.channels = answer.shape[-1] if drawn is None else drawn.channels
         self.model.compile(jit_compile=hardware.xla(recipe.xla, keras.backend.backend()))
 
     def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
@@ -53,22 +67,61 @@ class Predictor:
 
         Raises UserError where memory is exhausted, or an answer is NaN or infinite.
         """
+        for row, bands in self.predict_in_bands(view, rows, flips, scales):
+            yield row, *_joined(bands, self._size(view.images, row))
+
+    def plain(self, view: View, rows: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """`predict` without flips and scales: (row, plain)."""
+        for row, bands in self.predict_in_bands(view, rows, (IDENTITY,)):
+            (found,) = _joined(((plain,) for plain, _ in bands), self._size(view.images, row))
+            yield row, found
+
+    def predict_in_bands(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
+        """`predict` of pictures too large for the memory: (row, bands), where `bands` are (plain, averaged) of lines
+        from top to bottom, to be asked for once and before the next row. Of a picture in tiles, at its own size and
+        one scale, a row of tiles is held, and no answer."""
+        with self._enough():
+            for row, bands in self._all_answered(view, rows, flips, scales):
+                yield row, self._blanked(view, row, bands)
+
+    def _enough(self) -> AbstractContextManager:
         elsewhere = "close other programs, or predict on a machine with more"
-        with memory.enough(lambda: f"the images that {self.name} answers", lambda: elsewhere):
-            if view.slices == 1:
-                yield from self.pictures(view.images, rows, flips, scales)
-                return
-            yield from volumes.predict(lambda asked: self.pictures(view.images, asked, flips, scales), view, list(rows))
+        return memory.enough(lambda: f"the images that {self.name} answers", lambda: elsewhere)
+
+    def _blanked(self, view: View, row: int, bands: Iterable) -> Iterator:
+        """Where nothing is known of a pixel, nothing is answered."""
+        first = 0
+        # asked for by somebody else than the rows are
+        with self._enough():
+            for band in bands:
+                yield tuple(view.blanked(row, part, first) for part in band)
+                first += len(band[0])
+
+    def _all_answered(self, view: View, rows: Iterable[int], flips, scales) -> Iterator:
+        """(row, bands), whatever is known of the pixels."""
+        if view.slices == 1:
+            return self._pictures(view.images, rows, flips, scales)
+        found = volumes.predict(lambda asked: self.pictures(view.images, asked, flips, scales), view, list(rows))
+        return ((row, [answer]) for row, *answer in found)
 
     def pictures(self, images, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """`predict` of single pictures.
 
         Args: images: a reader of H x W x C pictures with `heights` and `widths` (`View.images`).
         """
+        for row, bands in self._pictures(images, rows, flips, scales):
+            yield row, *_joined(bands, self._size(images, row))
+
+    def _pictures(self, images, rows: Iterable[int], flips, scales) -> Iterator:
+        """(row, bands) of single pictures."""
         rows = list(rows)
+        if not scales:
+            yield from self._at_one_scale(images, rows, flips)
+            return
         others = [self._scaled(images, rows, flips, scale) for scale in scales]
-        for (row, plain, averaged), *more in zip(self._at_one_scale(images, rows, flips), *others, strict=True):
-            yield row, plain, _mean([averaged, *more]) if more else averaged
+        for (row, bands), *more in zip(self._at_one_scale(images, rows, flips), *others, strict=True):
+            plain, averaged = _joined(bands, self._size(images, row))
+            yield row, [(plain, _mean([averaged, *more]))]
 
     def _scaled(self, images, rows: list[int], flips, scale: float) -> Iterator[np.ndarray]:
         """Averaged over flips, at the pictures' own size: what is seen of them `scale` times as large."""
@@ -78,13 +131,13 @@ class Predictor:
         other.recipe = replace(self.recipe, fit="pad", size=size)
         sizes = {row: [max(1, round(scale * side)) for side in self._seen(images, row)] for row in rows}
         larger = _Rescaled(images, sizes)
-        for row, _, averaged in other._at_one_scale(larger, rows, flips):
-            yield resized(averaged, (int(images.heights[row]), int(images.widths[row])))
+        for row, bands in other._at_one_scale(larger, rows, flips):
+            _, averaged = _joined(bands, self._size(larger, row))
+            yield resized(averaged, self._size(images, row))
 
     def _seen(self, images, row: int) -> tuple[int, int]:
         """Height and width of a picture as the network sees it, without what is mirrored around it."""
-        size = int(images.heights[row]), int(images.widths[row])
-        return scaled_size(size, self._shape(images, row), self.recipe.fit)
+        return scaled_size(self._size(images, row), self._shape(images, row), self.recipe.fit)
 
     def _at_one_scale(self, images, rows: list[int], flips: tuple[Flip, ...]) -> Iterator:
         for few in self._ahead(images, rows):
@@ -93,14 +146,14 @@ class Predictor:
             for chosen, shape in self._batches(images, [row for row in few if row not in large]):
                 answers |= self._answers(images, chosen, shape, flips)
             for row in few:
-                yield row, *(answers.pop(row) if row in answers else self._tiled(images, row, flips))
+                yield row, [answers.pop(row)] if row in answers else self._tiled(images, row, flips)
 
     def _ahead(self, images, rows: Iterable[int]) -> Iterator[list[int]]:
         """Rows in parts of at most AHEAD, and of few enough bytes, so that those of one shape can go together."""
-        channels, few, held = self.model.output_shape[-1], [], 0
+        few, held = [], 0
         for row in rows:
             # plain and averaged, a byte each
-            size = 2 * channels * int(images.heights[row]) * int(images.widths[row])
+            size = 2 * self.channels * int(images.heights[row]) * int(images.widths[row])
             if few and (len(few) == AHEAD or held + size > AHEAD_BYTES):
                 yield few
                 few, held = [], 0
@@ -108,10 +161,14 @@ class Predictor:
         if few:
             yield few
 
+    @staticmethod
+    def _size(images, row: int) -> tuple[int, int]:
+        """Height and width of a picture."""
+        return int(images.heights[row]), int(images.widths[row])
+
     def _shape(self, images, row: int) -> tuple[int, int]:
         """Of the answer to a whole picture, at the network."""
-        size = int(images.heights[row]), int(images.widths[row])
-        return network_shape(*size, self.recipe.size, self.recipe.fit, self.frame.side)
+        return network_shape(*self._size(images, row), self.recipe.size, self.recipe.fit, self.frame.side)
 
     def _is_large(self, shape: tuple[int, int]) -> bool:
         return bool(self.recipe.tile) and max(shape) > self._tile()
@@ -126,17 +183,18 @@ class Predictor:
         plain, averaged = self._flipped(batch, flips)
         found = {}
         for i, row in enumerate(chosen):
-            size = int(images.heights[row]), int(images.widths[row])
+            size = self._size(images, row)
             found[row] = self._own(plain[i], size), self._own(averaged[i], size)
         return found
 
-    def _tiled(self, images, row: int, flips) -> tuple[np.ndarray, np.ndarray]:
-        """(plain, averaged) of a picture that is too large for the network, tile by tile.
+    def _tiled(self, images, row: int, flips) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(plain, averaged) of a picture that is too large for the network, tile by tile: in bands of lines, but as a
+        whole where it is seen larger or smaller than it is.
 
         The tiles lie on the grid on which the network would halve the whole picture.
         """
         picture, shape = images[row], self._shape(images, row)
-        size, margin, channels = picture.shape[:2], self.frame.margin, self.model.output_shape[-1]
+        size, margin, channels = picture.shape[:2], self.frame.margin, self.channels
         picture = scaled(picture, shape, self.recipe.fit)
         above, _, before, _ = margins(*picture.shape[:2], shape)
         tile = tuple(min(length, self._tile()) for length in shape)
@@ -149,8 +207,13 @@ class Predictor:
                 batch = np.stack([mirrored(picture, *corner, *sides) for corner in corners])
                 yield from np.concatenate(self._flipped(batch, flips), axis=-1)
 
-        both = blended(shape, tile, tuple(self._stride(side) for side in tile), 2 * channels, answer)
-        return tuple(from_network(both[..., part], size, self.recipe.fit) for part in np.s_[:channels, channels:])
+        blending = shape, tile, tuple(self._stride(side) for side in tile), 2 * channels, answer
+        if picture.shape[:2] != size:
+            both = from_network(blended(*blending), size, self.recipe.fit)
+            yield both[..., :channels], both[..., channels:]
+            return
+        for both in _cut(blended_lines(*blending), slice(above, above + size[0]), slice(before, before + size[1])):
+            yield both[..., :channels], both[..., channels:]
 
     def _stride(self, tile: int) -> int:
         """From one tile to the next.
@@ -193,7 +256,7 @@ class Predictor:
         """Of a batch as the network sees it, seen through a flip. Raises UserError as `predict`."""
         # few batch sizes, because each compiles once: full ones, and powers of two for what is left
         full_size = self._full(batch.shape[1:3])
-        missing = min(full_size, 1 << (len(batch) - 1).bit_length()) - len(batch)
+        missing = parallel.shared(min(full_size, 1 << (len(batch) - 1).bit_length())) - len(batch)
         full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
         count, *seen = full.shape[:3]
         doing = f"{self.name} to answer {count} times {seen[0]} x {seen[1]} pixels at once"
@@ -204,7 +267,8 @@ class Predictor:
             raise UserError(
                 f"{self.name} answers with NaN or infinite probabilities; {self.remedy or 'train it again'}"
             )
-        return flip.inverse(answer)[: len(batch)]
+        answer = answer[: len(batch)]
+        return flip.inverse(answer if self.drawn is None else self.drawn(answer))
 
     def _smaller(self, count: int, height: int, width: int) -> str:
         """What to try where a batch of so many pictures of this size needs too much: a tile with which the largest
@@ -232,6 +296,30 @@ class _Rescaled:
 
     def __getitem__(self, row: int) -> np.ndarray:
         return resized(self.images[row], (self.heights[row], self.widths[row]))
+
+
+def _joined(bands: Iterable[tuple[np.ndarray, ...]], size: tuple[int, int]) -> list[np.ndarray]:
+    """H x W x K of every part of bands (plain, averaged) from top to bottom."""
+    whole: list[np.ndarray] = []
+    top = 0
+    for band in bands:
+        if not top and len(band[0]) == size[0]:
+            return list(band)
+        whole = whole or [np.empty((*size, part.shape[2]), part.dtype) for part in band]
+        for found, part in zip(whole, band, strict=True):
+            found[top : top + len(part)] = part
+        top += len(band[0])
+    return whole
+
+
+def _cut(bands: Iterable[np.ndarray], rows: slice, columns: slice) -> Iterator[np.ndarray]:
+    """These rows and columns of a picture in bands from top to bottom; bands that hold none of them are left out."""
+    top = 0
+    for band in bands:
+        first, last = max(rows.start, top), min(rows.stop, top + len(band))
+        if first < last:
+            yield band[first - top : last - top, columns]
+        top += len(band)
 
 
 def _mean(answers: list[np.ndarray]) -> np.ndarray:

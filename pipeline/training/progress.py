@@ -6,6 +6,8 @@ import time
 import keras
 from tqdm import tqdm
 
+from pipeline.training import history
+
 
 class Progress(keras.callbacks.Callback):
     """Shows loss, overlap and score.
@@ -35,10 +37,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.update()
 
     def on_epoch_end(self, epoch, logs=None):
-        row = self.history[-1]
-        text = f"loss {row['loss']:.4f}, IoU {row['iou']:.3f}"
-        if row["score"] is not None:
-            text += f", held-out score {row['score']:.4f}"
+        text = history.in_words(self.history[-1])
         if self.terminal:
             self.bar.set_postfix_str(text)
             return

@@ -113,3 +113,9 @@ class LearntLabels:
         if self.pseudo is not None and not self.prepared.is_train[row]:
             return self.pseudo[row]
         return self.prepared.labels[row]
+
+    def class_pixels(self, rows: np.ndarray, task: Task) -> np.ndarray:
+        """The pixels of each class in the truth of these rows, int64: what a fold holds out it must not know, and what
+        pseudo-labels guess is not counted."""
+        truth = (self.prepared.labels[row] for row in rows if self.prepared.is_train[row])
+        return sum((task.counts(labels, labels)[:, 2] for labels in truth), np.zeros(len(task.classes), np.int64))

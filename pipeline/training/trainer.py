@@ -1,7 +1,6 @@
 """Who trains a fold and predicts with it: for networks Keras, for what needs none a module that does not load it."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -9,21 +8,25 @@ from pipeline.competition import Competition
 from pipeline.models import catalogue
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared
-from pipeline.training import backend
+from pipeline.training import backend, parallel
 from pipeline.training.budget import Pace
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss
 
 
-def of(recipe: Recipe):
-    """The module for a recipe's model: it has `train_fold`, `predict_held_out`, `write_predictions`, `environment`.
+def of(recipe: Recipe, devices: int = 1):
+    """The module for a recipe's model: it has `train_fold`, `predict_held_out`, `write_predictions`, `answering` with
+    `flips_for` and `scales_for`, `environment`.
 
-    Raises UserError when Keras or a backend is missing.
+    What it makes from now on spreads its batches over so many devices. Raises UserError when Keras or a backend is
+    missing, or so many devices are.
     """
+    parallel.check(recipe, devices)
     if not catalogue.is_network(recipe):
         from pipeline.training import fit_classical
 
         return fit_classical
     backend.choose()
+    parallel.spread(devices)
     from pipeline.training import fit
 
     return fit
@@ -34,26 +37,26 @@ def packages(recipe: Recipe) -> tuple[str, ...]:
     return ("keras", backend.chosen()) if catalogue.is_network(recipe) else ()
 
 
-def pace_of(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> Pace:
+def pace_of(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe, devices: int = 1) -> Pace:
     """How long the parts of a fold of a network take on this machine, measured.
 
-    Raises UserError when Keras or a backend is missing, or the recipe does not fit the competition.
+    Raises UserError as `of`, or when the recipe does not fit the competition.
     """
-    backend.choose()
+    of(recipe, devices)
     from pipeline.training import pace
 
     return pace.measured(plan, prepared, competition, recipe)
 
 
-def check(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
+def check(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe, devices: int = 1) -> None:
     """Raises UserError where a fold cannot be trained, as far as that can be told without Keras."""
+    parallel.check(recipe, devices)
     if not catalogue.is_network(recipe):
         competition.task.of_one(np.zeros((8, 8), np.uint8))
         return
     check_loss(recipe, competition)
     check_held_out(plan, prepared.view(recipe.neighbours, recipe.slices), prepared.table["id"])
-    if recipe.weights not in ("none", "imagenet"):
-        catalogue.check_weights_file(recipe.encoder, Path(recipe.weights))
+    catalogue.weights_file(recipe)
 
 
 def averages(recipe: Recipe) -> bool:

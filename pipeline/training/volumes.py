@@ -15,21 +15,24 @@ def predict(answer: Callable[[list[int]], Iterable], view: View, rows: list[int]
         answer: from rows to (row, plain, averaged) of `view.images[row]`, H x W x (slices K) uint8.
         rows: slices of a volume follow each other.
 
-    Every slice is answered by about two windows; one counts the more, the deeper inside the slice lies.
+    Every slice is answered by about two windows; one counts the more, the deeper inside the slice lies. A slice is
+    given back when no later window reaches it: memory holds a window's slices, however deep the volume is.
     """
     for run in _runs(view, rows):
         wanted = set(run)
         asked = _asked(view, run)
+        # the first slice that each following window reaches
+        following = [int(min(view.members(row))) for row in asked[1:]] + [run[-1] + 1]
         totals: dict[int, list] = {}
-        for row, *answers in answer(asked):
+        for (row, *answers), reached in zip(answer(asked), following, strict=True):
             for place, (member, depth) in enumerate(zip(view.members(row), _depths(view.slices), strict=True)):
                 if member in wanted:
                     total = totals.setdefault(int(member), [0.0, 0.0, 0.0])
                     parts = [_slice(each, place, view.slices) * np.float32(depth) for each in answers]
                     totals[int(member)] = [total[0] + parts[0], total[1] + parts[1], total[2] + depth]
-        for row in run:
-            plain, averaged, weight = totals.pop(row)
-            yield row, _rounded(plain / weight), _rounded(averaged / weight)
+            for done in range(min(totals), reached):
+                plain, averaged, weight = totals.pop(done)
+                yield done, _rounded(plain / weight), _rounded(averaged / weight)
 
 
 def _slice(answer: np.ndarray, place: int, slices: int) -> np.ndarray:

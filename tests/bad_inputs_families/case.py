@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-PATIENCE = 8  # seconds that a command may take; then it hangs
+PATIENCE = 20  # seconds of the processor that a command may take; then it is busy for ever
+HANGS = 6  # times as long, on the clock: then it waits for something that does not come
 LONGEST = 1500  # letters of a line that a person can still read
 
 
@@ -33,10 +34,11 @@ class Case:
         name: what is bad about it, for the list of those that are not answered.
         arguments: what is typed; `{root}` in a word is the root. `--root` is added where `with_root` is set.
         spoil: changes the root before.
-        base: the root that it begins with: `empty`, `prepared` or `finished`.
+        base: the root that it begins with: `empty`, `prepared`, `finished` or `network`.
         fine: exit status 0 answers it too, if `right` (given the root) returns nothing.
         forbidden: a file that may not be read or written, as the system would refuse it.
         allowed: names of files that the command may change though it fails.
+        patience: seconds of the processor that it may take.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Case:
     forbidden: str = ""
     allowed: tuple[str, ...] = ()
     with_root: bool = True
+    patience: int = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -69,26 +72,30 @@ def outcome(case: Case, root: Path, main: Callable[[list[str]], int]) -> Outcome
     arguments = [word.replace("{root}", str(root)) for word in case.arguments]
     arguments += ["--root", str(root)] if case.with_root else []
     with _forbidden(root / case.forbidden if case.forbidden else None), contextlib.chdir(root), _caught() as streams:
-        status, escaped = _called(main, arguments)
+        status, escaped = _called(main, arguments, case.patience)
     return Outcome(status, *streams, escaped)
 
 
-def _called(main: Callable[[list[str]], int], arguments: list[str]) -> tuple[int | None, str]:
+def _called(main: Callable[[list[str]], int], arguments: list[str], patience: int) -> tuple[int | None, str]:
     def end(*_):
         raise TooLong
 
-    signal.signal(signal.SIGALRM, end)
-    signal.alarm(PATIENCE)
+    for number in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(number, end)
+    # by the clock alone a busy machine would make everything hang
+    signal.setitimer(signal.ITIMER_PROF, patience)
+    signal.alarm(HANGS * patience)
     try:
         return main(arguments), ""
     except TooLong as error:
-        return None, f"still at it after {PATIENCE} s ({_where(error)})"
+        return None, f"still at it after {patience} s of work, or {HANGS * patience} s in all ({_where(error)})"
     except SystemExit as error:
         return None, f"SystemExit: {error.code} ({_where(error)})"
     except BaseException as error:
         return None, f"{type(error).__name__}: {str(error)[:160]} ({_where(error)})"
     finally:
         signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _where(error: BaseException) -> str:

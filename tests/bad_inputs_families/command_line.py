@@ -203,9 +203,13 @@ def _tools() -> Iterator[Case]:
         ("check", "{root}"),
         ("explore", "x"),
         ("ablate", "x"),
+        ("adopt",),
+        ("adopt", "{root}", "a"),
+        ("adopt", "{root}"),
+        ("adopt", "no folder"),
     ):
         yield Case(f"the tool {' '.join(words)}", ("demo", *words, *RUN))
-    for tool in ("check", "explore", "ablate", "new", "test"):
+    for tool in ("check", "explore", "ablate", "adopt", "new", "test"):
         yield Case(f"{tool} without a competition", (tool,), with_root=False, base="empty")
     for what, name in ODD.items():
         yield Case(

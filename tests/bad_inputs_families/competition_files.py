@@ -202,6 +202,14 @@ LATER = {
     "also that returns a text": ("    costs=", "    also={'x': lambda probabilities, labels: 'x'},\n    costs="),
     "also that returns None": ("    costs=", "    also={'x': lambda probabilities, labels: None},\n    costs="),
     "also that is a list": ("    costs=", "    also=['x'],\n    costs="),
+    "also that raises on real pictures alone": (
+        "    costs=",
+        "    also={'x': lambda probabilities, labels: 1 / (len(labels) == 8)},\n    costs=",
+    ),
+    "a metric that raises on many images alone": (
+        "dice)",
+        "lambda both, found, truth: dice(both, found, truth) / (1 if len(both) < 4 else [][1]))",
+    ),
     "a draw that raises": ("    costs=", "    draw=lambda folder: 1 / 0,\n    costs="),
 }
 
@@ -240,6 +248,7 @@ def cases() -> list[Case]:
 
 
 def _costs() -> Iterator[Case]:
+    yield from _cases("drawing raises", LATER["a draw that raises"], ("download",))
     yield from _cases(
         "a recipe without its cost", ('"quick": "-", ', ""), ("--help",), ("split", "--data", "{root}/given")
     )

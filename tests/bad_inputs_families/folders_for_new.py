@@ -142,7 +142,10 @@ def _words() -> Iterator[Case]:
     for odd in ("a\0b", "x" * 5000, "a\udcffb", "..", "/", "\x1b[31m", "a\nb", '"', "\\", "{}", "$x", "*"):
         for more in ((odd, "masks"), ("images", odd), ("images", "masks", odd)):
             yield _case(
-                f"the folders {ascii(more)[:60]}", files, *more, fine=odd == "/" or (more[-1] == odd and len(more) == 3)
+                f"the folders {ascii(more)[:60]}",
+                files,
+                *more,
+                fine=odd in ("/", "*") or (more[-1] == odd and len(more) == 3),
             )
     yield _case("the folders images", files, "images")
     for place in ("/nowhere", "/dev/null", "/tmp/a\0b", "/tmp/" + "x" * 300, "~nobody-there", "", "/tmp/a\udcff"):

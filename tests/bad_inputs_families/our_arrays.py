@@ -37,7 +37,7 @@ def _case(path: str, what: str, spoil, words, fine: bool, forbidden: str = "") -
         fine=fine or is_prepared,
         right=made_again(path) if is_prepared and not fine else right,
         forbidden=forbidden,
-        allowed=(Path(path).name, "thresholds.json", "tuning.npz", "report.html", "test.csv"),
+        allowed=(Path(path).name, "thresholds.json", "tuning.npz", "cross_fitted.npz", "report.html", "test.csv"),
     )
 
 

@@ -49,7 +49,7 @@ def _case(path: str, what: str, spoil, words, fine: bool, forbidden: str = "") -
         fine=fine or is_prepared,
         right=right,
         forbidden=forbidden,
-        allowed=(Path(path).name, "thresholds.json", "tuning.npz"),
+        allowed=(Path(path).name, "thresholds.json", "tuning.npz", "cross_fitted.npz"),
     )
 
 

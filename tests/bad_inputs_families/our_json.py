@@ -92,7 +92,7 @@ def _case(name: str, path: str, what: str, spoil, stages, fine: bool, forbidden:
         # thresholds by hand are right where they are thresholds
         right=same_submission if not path.endswith("thresholds.json") else lambda root: "",
         forbidden=forbidden,
-        allowed=(Path(path).name.removesuffix(".inputs.json"), "thresholds.json", "tuning.npz"),
+        allowed=(Path(path).name.removesuffix(".inputs.json"), "thresholds.json", "tuning.npz", "cross_fitted.npz"),
     )
 
 

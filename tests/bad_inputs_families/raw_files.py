@@ -1,10 +1,13 @@
 """Raw files that are cut off, lie, are of another size, or are missing."""
 
+import csv
+import json
 import random
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +29,18 @@ def cases() -> list[Case]:
 
 def _tgs(what: str, change: Callable[[dict[str, bytes]], dict[str, bytes]], fine: bool = False) -> Case:
     """Of raw files as TGS packs them."""
-    return _case("demo", what, change(roots.raw_files()), fine)
+    return replace(_case("demo", what, change(roots.raw_files()), fine), right=_said_what_is_left_out)
+
+
+def _said_what_is_left_out(root: Path) -> str:
+    """What is wrong where train images are not there: that no note says so."""
+    prepared = root / "data" / "demo" / "prepared"
+    with (prepared / "images.csv").open(encoding="utf-8", newline="") as file:
+        count = sum(row["part"] == "train" for row in csv.DictReader(file))
+    notes = json.loads((prepared / "prepared.json").read_text(encoding="utf-8"))["notes"]
+    left_out = roots.TRAIN - count
+    said = not left_out or any(note.startswith(f"{left_out} mask(s)") and "left out" in note for note in notes)
+    return "" if said else f"{left_out} images are left out, and no note says so"
 
 
 def _folders(what: str, change: Callable[[dict[str, bytes]], dict[str, bytes]], fine: bool = False) -> Case:
@@ -158,9 +172,9 @@ def _named(name: str) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
     }
 
 
-# what is lost of depths is blank, and a mask that differs from train.csv is warned of
+# what is lost of depths is blank, and a mask that differs from train.csv, or that it does not name, is warned of
 FINE_IN = {
-    "train.csv": ("half of the last row",),
+    "train.csv": ("half of the last row", "cut off in the middle"),
     "depths.csv": ("cut off", "quote in the middle"),
     "sample_submission.csv": (),
 }

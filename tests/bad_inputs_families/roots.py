@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from tests.bad_inputs_families.zips import zipped
 
 TRAIN, TEST, SIDE = 12, 6, 24
 RUN = ("--run", "base")
+NETWORK = ("--run", "net")
 
 
 def tile(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +90,29 @@ def build(scratch: Path, main: Callable[[list[str]], int]) -> dict[str, Path]:
     shutil.copytree(roots["prepared"], roots["finished"], dirs_exist_ok=True)
     _run(main, "demo", "--model", "classical", "--folds", "2", *RUN, root=roots["finished"])
     return roots
+
+
+def build_network(scratch: Path, prepared: Path, main: Callable[[list[str]], int]) -> Path:
+    """Makes the root of a run with a small network: fold 0 is trained, fold 1 was ended after its first epoch."""
+    from pipeline.errors import UserError
+    from pipeline.training import checkpoint
+
+    root = scratch / "bases" / "network"
+    shutil.copytree(prepared, root)
+    fields = {"width": 4, "depth": 2, "size": 16, "steps": 1, "epochs": 2, "batch-size": 2, "folds": 2}
+    tiny = [word for name, value in fields.items() for word in (f"--{name}", str(value))]
+    _run(main, "demo", "train", "--fold", "0", *tiny, *NETWORK, root=root)
+    save = checkpoint.save
+
+    def end(*arguments) -> None:
+        save(*arguments)
+        raise UserError("enough")
+
+    with mock.patch.object(checkpoint, "save", end):
+        main(["demo", "train", "--fold", "1", *NETWORK, "--root", str(root)])
+    if not (root / "runs" / "demo" / "net" / "fold1" / "checkpoint.npz").exists():
+        raise SystemExit("the root of a network could not be made: its second fold has no checkpoint")
+    return root
 
 
 def _run(main: Callable[[list[str]], int], *arguments: str, root: Path) -> None:

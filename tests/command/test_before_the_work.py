@@ -75,7 +75,7 @@ def test_a_classical_model_needs_no_keras(without, demo_root):
 
 def test_the_help_is_one_screen():
     lines = run_help()
-    assert len(lines) <= 42 and max(map(len, lines)) <= 120
+    assert len(lines) <= 50 and max(map(len, lines)) <= 120
 
 
 def run_help(*words) -> list[str]:
@@ -121,7 +121,26 @@ def test_a_message_is_one_line_that_a_terminal_can_show(text, line):
     assert one_line(text) == line
 
 
+@pytest.mark.parametrize("name", ["", ".", "a/b", "a\\b", "a\0b", "a\nb", "a\udcffb"])
+def test_a_run_has_the_name_of_a_folder(tmp_path, name):
+    line = run("demo", "--run", name, root=tmp_path, status=2)
+    assert "cannot be the name of a folder" in line and list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("option", ["--root=", "--data= "])
 def test_a_blank_folder_is_none(option, capsys):
     assert main(["demo", option]) == 2
     assert "is blank; name a folder" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_left_of_a_stage_that_is_named_is_tidied_first(demo_root):
+    words = ("train", "--fold", "0", "--folds", "3", "--model", "classical", "--run", "killed")
+    run("demo", *words, root=demo_root)
+    checkpoint = demo_root / "runs" / "demo" / "killed" / "fold0" / "checkpoint.npz"
+    checkpoint.touch()
+    run("demo", *words, root=demo_root)
+    assert not checkpoint.exists()
+    data = demo_root / "data" / "demo"
+    (data / "prepared").rename(data / "prepared.before")
+    run("demo", "prepare", root=demo_root)
+    assert (data / "prepared").is_dir() and not (data / "prepared.before").exists()

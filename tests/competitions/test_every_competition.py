@@ -16,8 +16,10 @@ pytestmark = pytest.mark.slow
 
 DRAWN = {"camvid": test_camvid, "dsb2018": test_dsb2018, "isbi2012": test_isbi2012, "lgg": test_lgg}
 DRAWN |= {"nerve": test_nerve}
-# what one call of `./run.sh` does to each: as a beginner would, with the smallest network
-SMALLEST = [*TINY, "--trained-folds", "2", "--recipe", "smoke", "--run", "tiny"]
+# what one call of `./run.sh` does to each: as a beginner would, with the smallest network, or with none: the networks'
+# own tests train them, and what is a competition's own lies before and behind them
+SMALLEST = [*TINY, "--trained-folds", "1", "--recipe", "smoke", "--run", "tiny"]
+WITHOUT = ["--model", "classical", "--folds", "3", "--trained-folds", "2", "--recipe", "smoke", "--run", "tiny"]
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
@@ -25,11 +27,12 @@ def test_from_raw_files_to_a_valid_submission(name, tmp_path):
     raw, root = tmp_path / "raw", tmp_path / "root"
     raw.mkdir(), root.mkdir()
     DRAWN[name].zipped(raw, DRAWN[name].files())
-    out = run(name, "--data", raw, *SMALLEST, root=root)
+    options = SMALLEST if name == "camvid" else WITHOUT
+    out = run(name, "--data", raw, *options, root=root)
     assert f"submissions/{name}-tiny.csv: valid" in out
     page = (root / "runs" / name / "tiny" / "report.html").read_text()
     assert page.count("data:image/png") >= 2
-    again = run(name, "--data", raw, *SMALLEST, root=root)
+    again = run(name, "--data", raw, *options, root=root)
     assert "submit: up to date" in again and "report: up to date" in again
 
 

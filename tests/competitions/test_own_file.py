@@ -26,6 +26,8 @@ def copy(tmp_path_factory):
         ("x = 1\n", " wants a competition = Competition(…) at its end, and has none"),
         ("competition = 'tgs'\n", " wants a competition = Competition(…) at its end, and has one of the type str"),
         ("import os\nimport nowhere.to_be\n", ", line 2 imports 'nowhere', which this Python lacks: "),
+        ("import os\nimport pipeline.nothing\n", ", line 2 imports 'pipeline.nothing', which is no file of ours; "),
+        ("class Own(BaseException):\n    pass\n\n\nraise Own('so')\n", ", line 5: Own: so"),
         ("from pipeline.raw import nothing\n", ", line 1: ImportError: cannot import name 'nothing'"),
         ("def f(:\n", ", line 1: SyntaxError: "),
         ("x = 1 / 0\n", ", line 1: ZeroDivisionError: division by zero"),

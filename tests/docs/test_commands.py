@@ -43,7 +43,14 @@ def check(page: Page, arguments: list[str]) -> None:
 
 def assert_steps(page: Page, words: list[str]) -> None:
     if words[:1] == ["check"]:
-        assert len(words) == 2 and words[1].endswith(".csv"), "check wants one csv"
+        assert len(words) == 2 and words[1].endswith((".csv", ".zip")), "check wants one csv, or zip"
+        return
+    if words and words[0] in ("compare", "picks", "blend"):
+        # the other words are runs
+        assert words[0] == "picks" or len(words) == 3 or (len(words) > 3 and words[0] == "blend"), "two runs are wanted"
+        return
+    if words[:1] == ["adopt"]:
+        assert len(words) == 2, "adopt wants one folder or file"
         return
     known = {*names.stages(), *names.tools(), *added(page, "stages"), *added(page, "tools")}
     assert set(words) <= known, f"{set(words) - known} is neither a stage nor a tool"
@@ -93,6 +100,9 @@ def test_every_command_it_shows_is_one(page):
         "tgs --model unit",
         "camvid --recipe best",
         "tgs check",
+        "tgs compare quick",
+        "tgs blend quick",
+        "tgs runs --public 3",
         "test slow",
         "--help colours",
         "tgs ablate --fields widht=3",

@@ -51,6 +51,30 @@ class KaggleServer:
         self.answers["CreateSubmission"] = (200, {"message": "Successfully submitted", "ref": ref})
         self.answers["ListSubmissions"] = [(200, {"submissions": list(state)}) for state in states]
 
+    def runs_notebooks(self, *states: str, output=None, log: str = "", version: int = 1) -> None:
+        """Notebooks are taken; each question for their state gets the next of `states`; `output`: name -> bytes."""
+        self.answers["SaveKernel"] = (200, {"url": f"{self.url}/code", "versionNumber": version})
+        self.answers["GetKernelSessionStatus"] = [(200, {"status": state}) for state in states]
+        quota = {"timeUsed": "36000s", "totalTimeAllowed": "108000s"}
+        self.answers.setdefault("GetAcceleratorQuotaStatistics", (200, {"gpuQuota": quota}))
+        self.leaves(output or {}, log)
+
+    def leaves(self, output: dict[str, bytes], log: str = "") -> None:
+        """The output of a notebook, in pages of at most 50 files."""
+        files = []
+        for name, content in output.items():
+            files.append({"fileName": name, "url": f"{self.url}/files/out-{len(files)}"})
+            self.answers[f"out-{len(files) - 1}"] = (200, content)
+        pages = [files[start : start + 50] for start in range(0, len(files), 50)] or [[]]
+
+        def page():
+            asked = json.loads(self.asked("ListKernelSessionOutput")[-1])
+            number = int(asked.get("pageToken") or 0)
+            more = {"nextPageToken": str(number + 1)} if number + 1 < len(pages) else {}
+            return 200, {"files": pages[number], "log": log, **more}
+
+        self.answers["ListKernelSessionOutput"] = page
+
     def next_answer(self, name: str):
         answer = self.answers.get(name, (404, {"code": 404, "message": "Not found"}))
         if isinstance(answer, list):

@@ -156,7 +156,7 @@ def test_a_full_disk_says_so(kaggle, tmp_path):
     place = site.Place(SLUG, PAGE, "")
     with (
         pytest.raises(UserError, match=r"cannot write.*No space left.*--root DIR"),
-        site._client(place),
+        site.client(place),
     ):
         raise OSError(28, "No space left on device", "x.zip")
 

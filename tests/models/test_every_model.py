@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.models import catalogue
+from tests.competitions.test_dsb2018 import files, zipped
 from tests.start import BACKENDS, ROOT, TINY, environment, run
 
 pytestmark = pytest.mark.slow
@@ -18,6 +19,7 @@ FOLDS = {
     "unet2015": ["--optimizer", "sgd", "--momentum", "0.99", "--border-weight", "10", "--crop", "36"],
     "unet3d": ["--downsampling", "strided"],
     "deeplabv3plus": [],
+    "maskrcnn": ["--objects", "4", "--proposals", "8", "--mask-size", "8", "--no-tta"],
 }
 ALL = """
 import sys
@@ -36,15 +38,24 @@ def patches(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory):
+    """A root with drawn objects, split."""
+    root = tmp_path_factory.mktemp("nuclei")
+    (root / "raw").mkdir()
+    run("dsb2018", "split", "--folds", "3", "--data", zipped(root / "raw", files()), root=root)
+    return root
+
+
 def test_every_network_is_in_this_file():
     assert sorted(FOLDS) == sorted(catalogue.networks())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, tmp_path, backend):
+def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, nuclei, tmp_path, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    where = {"unet3d": ("organs", patches, ["--slices", "4"])}
+    where = {"unet3d": ("organs", patches, ["--slices", "4"]), "maskrcnn": ("dsb2018", nuclei, [])}
     folds, wanted = [], []
     for model, options in FOLDS.items():
         name, root, more = where.get(model, ("demo", demo_root, []))
@@ -56,7 +67,8 @@ def test_every_network_learns_and_answers_on_every_backend(demo_root, patches, t
     done = subprocess.run(
         [sys.executable, "-c", ALL.format(folds=folds)],
         cwd=ROOT,
-        env=environment(KERAS_BACKEND=backend),
+        # of JAX: what is computed once need not be compiled well
+        env=environment(KERAS_BACKEND=backend, XLA_FLAGS="--xla_backend_optimization_level=0"),
         capture_output=True,
         text=True,
         timeout=600,
@@ -106,7 +118,7 @@ def test_the_classical_model_goes_through_every_stage_without_keras(demo_root):
         (["demo", "--model", "unet4"], "--model is 'unet4'; known are: deeplabv3plus, unet, "),
         (["demo", "--encoder", "resnet5"], "--encoder is 'resnet5'; known are: "),
         (["demo", "--model", "unet2015", "--encoder", "resnet50"], "--model unet2015 has no place for an --encoder"),
-        (["demo", "--weights", "imagenet"], "--weights are of an --encoder"),
+        (["demo", "--weights", "imagenet"], "--weights is of an --encoder"),
         (["demo", "train", "--slices", "4", "--model", "unet3d"], "slices of volumes"),
         (["organs", "--model", "unet3d"], "--model unet3d wants several slices"),
         (["organs", "--model", "classical", "--slices", "4"], "--model classical looks at single images"),

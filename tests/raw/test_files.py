@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.raw import files
+from pipeline.raw import archives, files
 from pipeline.raw.files import RawFiles, fingerprints
 
 
@@ -120,14 +120,14 @@ def test_a_zip_whose_names_leave_it_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("inner", ["a.tif", "a.zip"])
 def test_what_unpacks_to_far_more_than_is_packed_is_refused(tmp_path, inner, monkeypatch):
-    monkeypatch.setattr(files, "LARGE", 1 << 20)
+    monkeypatch.setattr(archives, "LARGE", 1 << 20)
     with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(inner, bytes(3 << 20))
     with pytest.raises(
         UserError, match=rf"b\.zip/{inner} would be 0\.0 GiB, \d+ times .* unpack it by hand and put the"
     ):
         names(tmp_path)
-    monkeypatch.setattr(files, "BLOWN", 2000)
+    monkeypatch.setattr(archives, "BLOWN", 2000)
     if inner == "a.tif":
         assert names(tmp_path) == ["b.zip/a.tif"]
 
@@ -145,7 +145,9 @@ def test_zips_within_each_other_have_an_end(tmp_path):
         path = outer
         if depth == 4:
             assert names(tmp_path) == ["4.zip/3.zip/2.zip/1.zip/0.zip/a.txt"]
-    with pytest.raises(UserError, match=r"6\.zip/.*: more than 5 zips within each other; unpack the outer ones"):
+    with pytest.raises(
+        UserError, match=r"6\.zip/.*: more than 5 zips or tars within each other; unpack the outer ones"
+    ):
         names(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """Folders of images and masks: what belongs together, what a mask means, and each line that says what is wrong."""
 
+import warnings
 import zipfile
 
 import cv2
@@ -7,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.raw import masks as mask_labels
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import read_folders
 from pipeline.raw.masks import above, binary, class_ids, objects, palette, parts
+from pipeline.raw.meaning import colours as values
 from tests.raw import palette_example
 
 IMAGE = np.full((4, 6, 3), 90, np.uint8)
@@ -177,7 +178,14 @@ def test_a_group_is_read_from_the_id(tmp_path, group):
 
 @pytest.mark.parametrize(
     ("group", "says"),
-    [("(", "no regular expression"), ("a", "has 0 groups"), ("(a)(b)", "has 2"), ("(z)", "does not match the image a")],
+    [
+        ("(", "no regular expression"),
+        ("a", "has 0 groups"),
+        ("(a)(b)", "has 2"),
+        ("(z)", "does not match the image a"),
+        (lambda name: 3.5, "group= gives 3.5 for the image a; it must be a text"),
+        (lambda name: None, "group= gives None for the image a"),
+    ],
 )
 def test_a_group_that_cannot_be(tmp_path, group, says):
     pairs(tmp_path, "a")
@@ -197,13 +205,55 @@ def test_images_get_the_channels_one_asks_for(tmp_path):
     assert {item[3].shape[2] for item in read(tmp_path).values()} == {1, 3, 4}
 
 
-def test_floating_point_becomes_what_is_stored(tmp_path):
+def test_floating_point_is_kept_to_its_last_digit(tmp_path):
     pairs(tmp_path, "a")
     (tmp_path / "images" / "a.png").unlink()
-    picture(tmp_path / "images" / "a.tif", np.full((4, 6), 0.5, np.float32))
-    assert read(tmp_path)["a"][3].dtype == np.float16
-    picture(tmp_path / "images" / "a.tif", np.full((4, 6), 1e6, np.float32))
-    assert "images/a.tif" in refusal(tmp_path)
+    for value in (0.1, -24.7, 1e6, 1e-30):
+        picture(tmp_path / "images" / "a.tif", np.full((4, 6), value, np.float32))
+        found = read(tmp_path)["a"][3]
+        assert found.dtype == np.float32 and (found == np.float32(value)).all()
+
+
+def test_no_number_is_refused_unless_it_is_the_nodata(tmp_path):
+    pairs(tmp_path, "a")
+    (tmp_path / "images" / "a.png").unlink()
+    for gap, other in ((np.nan, -9999), (-9999, np.nan), (np.inf, -9999)):
+        numbers = np.full((4, 6), 0.5, np.float32)
+        numbers[1, 2:4] = gap
+        picture(tmp_path / "images" / "a.tif", numbers)
+        assert np.isnan(read(tmp_path, nodata=gap)["a"][3][..., 0]).nonzero()[1].tolist() == [2, 3]
+        if not np.isfinite(gap):
+            assert "images/a.tif holds 2 of 24 values that are" in refusal(tmp_path)
+            assert f"other than nodata={other}" in refusal(tmp_path, nodata=other)
+    assert "nodata is 'x'" in refusal(tmp_path, nodata="x")
+
+
+def test_what_a_file_says_of_pixels_without_data_is_said(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    pairs(tmp_path, "a", "b", "c")
+    for name, tag, value in (("a", "-9999", -9999), ("b", "-9999 ", 5), ("c", "many", -9999)):
+        (tmp_path / "images" / f"{name}.png").unlink()
+        numbers = np.full((4, 6), value, np.float32)
+        extra = [(42113, "s", 0, tag, True)]
+        tifffile.imwrite(tmp_path / "images" / f"{name}.tif", numbers, extratags=extra)
+    for nodata, lines in ((None, 1), (-9999, 0)):
+        with RawFiles(tmp_path) as raw:
+            for image in read_folders(raw, nodata=nodata).images:
+                image.image()
+            notes = raw.pictures.notes()
+        assert len(notes) == lines
+        assert not notes or notes[0].startswith("1 file(s): pixels of -9999 are without data, as the file says")
+        assert not notes or notes[0].endswith("say nodata=-9999.0: images/a.tif")
+
+
+def test_nodata_is_not_mixed_into_a_grey(tmp_path):
+    pairs(tmp_path, "a")
+    (tmp_path / "images" / "a.png").unlink()
+    colours = np.random.default_rng(0).normal(size=(4, 6, 3)).astype(np.float32)
+    colours[2, 1] = -9999
+    picture(tmp_path / "images" / "a.tif", colours)
+    grey = read(tmp_path, nodata=-9999, channels=1)["a"][3]
+    assert np.isnan(grey[..., 0]).nonzero() == (2, 1)
 
 
 def test_the_example_with_a_palette(tmp_path):
@@ -269,6 +319,24 @@ def test_what_is_wrong_within_a_mask_names_it(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (3, "labels=3 is no function"),
+        (class_ids, "labels=class_ids lacks its arguments: labels=class_ids(…)"),
+        (palette, "labels=palette lacks its arguments"),
+        (lambda mask: None, "mask masks/a.png: labels= gives NoneType, not whole numbers 4 x 6 x 1"),
+        (lambda mask: "x", "mask masks/a.png: labels= gives str, not whole numbers"),
+        (lambda mask: mask[..., 0], "labels= gives ndarray 4 x 6 of uint8, not whole numbers 4 x 6 x 1"),
+        (lambda mask: mask[:-1], "labels= gives ndarray 3 x 6 x 1 of uint8, not whole numbers 4 x 6 x 1"),
+        (lambda mask: mask / 255, "labels= gives ndarray 4 x 6 x 1 of float64, not whole numbers"),
+    ],
+)
+def test_labels_that_are_of_another_type(tmp_path, labels, says):
+    pairs(tmp_path, "a")
+    assert says in refusal(tmp_path, labels=labels)
+
+
 # what a mask means
 
 
@@ -324,6 +392,10 @@ def test_class_numbers_and_void():
     assert np.array_equal(class_ids(3, void=9)(np.repeat(mask, 3, axis=2)), labels)
     assert "value 9 but there are only 3 classes (0 to 2): use class_ids(10)" in said(class_ids(3), mask)
     assert "greys stand for classes" in said(class_ids(3), np.array([0, 128, 255]).reshape(1, 3, 1))
+    for huge in (1e30, np.inf):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert "which no class or object has" in said(class_ids(3), np.full((1, 2, 1), huge, np.float32))
     assert "holds fractions" in said(class_ids(3), np.array([0, 0.5]).reshape(1, 2, 1))
 
 
@@ -367,6 +439,6 @@ def test_objects_by_number_colour_and_part():
 
 
 def test_a_number_stands_for_its_colour():
-    values = mask_labels.values_of(np.array([(0, 0, 1), (7, 7, 7), (3, 2, 1)], np.uint8)[None])
-    assert values[0, 1] == 7
-    assert [mask_labels.colour_of(values[0, i]) for i in (0, 2)] == [(0, 0, 1), (3, 2, 1)]
+    there = values.values_of(np.array([(0, 0, 1), (7, 7, 7), (3, 2, 1)], np.uint8)[None])
+    assert there[0, 1] == 7
+    assert [values.colour_of(there[0, i]) for i in (0, 2)] == [(0, 0, 1), (3, 2, 1)]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.raw import decoders, pictures
+from pipeline.raw import pictures
+from pipeline.raw.pixels import decoders
 
 IMAGE = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8), (0, 0), 2)
 

@@ -28,7 +28,9 @@ def square(rows: int, columns: int = 16, layers: int = 1) -> np.ndarray:
     return labels
 
 
-def competition(train: int = 18, tests=(), task=None, channels=1, dtype=np.uint8, form=None) -> Competition:
+def competition(
+    train: int = 18, tests=(), task=None, channels=1, dtype=np.uint8, form=None, metric=None
+) -> Competition:
     """Images of noise with squares of every height, a third of them empty. `tests`: labels of the test part."""
     task = task or Binary(("salt",))
     rng = np.random.default_rng(0)
@@ -45,7 +47,7 @@ def competition(train: int = 18, tests=(), task=None, channels=1, dtype=np.uint8
         page="https://example.org/tiny",
         slug="",
         task=task,
-        metric=CountMetric("mean precision", precision_over_iou),
+        metric=metric or CountMetric("mean precision", precision_over_iou),
         read=lambda raw: RawData(images),
         format=form or Format("id", "rle_mask"),
         symmetry="left-right",

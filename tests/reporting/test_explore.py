@@ -10,25 +10,28 @@ import pytest
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.imaging.objects import ObjectMetric
 from pipeline.recipe import Recipe
 from pipeline.reporting.explore import facts, sections
 from pipeline.reporting.explore import gallery as explore_gallery
 from pipeline.reporting.explore import page as explore_page
 from pipeline.reporting.shared import charts, pictures
 from pipeline.reporting.shared import page as shared
+from pipeline.runs import copies
 from pipeline.runs.job import Job
 from pipeline.stages import prepare
 from pipeline.store.paths import Store
 from pipeline.store.prepared import Prepared
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
+from pipeline.tasks.instances import Instances
 from pipeline.tasks.multiclass import MultiClass
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tools import explore
 from tests.reporting.example_runs import blank_columns
 from tests.start import run
 
-SALT = Binary(("salt",))
+SALT, NUCLEI = Binary(("salt",)), Instances(("nucleus",))
 ROADS = MultiClass(("sky", "road", "car"), void=255, colours=((0, 0, 255), (90, 90, 90), (255, 0, 0)))
 
 
@@ -57,9 +60,9 @@ def job_of(root, images: list[RawImage], task=SALT, notes=()) -> Job:
         page="",
         slug="",
         task=task,
-        metric=CountMetric("mean Dice", dice),
+        metric=ObjectMetric("objects") if task.objects else CountMetric("mean Dice", dice),
         read=lambda raw: RawData(images, notes=list(notes)),
-        format=Format("id", "rle", class_column="class" if len(task.classes) > 1 else ""),
+        format=Format("id", "rle", class_column="class" if len(task.classes) > 1 else "", several=task.objects),
         symmetry="none",
         recipes={"default": {}},
         costs={},
@@ -106,6 +109,25 @@ def test_values_that_are_no_numbers_are_left_out_and_counted():
     assert np.isfinite(found.thumbnail).all()
 
 
+def test_what_is_no_data_is_in_no_number_and_shown_as_the_mean(tmp_path):
+    def height(seed):
+        image = noise(seed).astype(np.float32) / 10 + 2000
+        image[:4] = -9999
+        image[9, 9] = 1e6
+        return image
+
+    images = [labelled(f"t{i}", height(i), mask(5)) for i in range(4)]
+    job = job_of(tmp_path, images)
+    job = replace(job, competition=replace(job.competition, read=lambda raw: RawData(images, nodata=-9999)))
+    prepare.convert(job.competition, None, job.store.prepared, {})
+    found, content = content_of(job)
+    assert (found.finite == 1).all() and found.values[:, 0].min() >= 2000 and found.values[:, 2].max() < 1e5
+    assert not [line for line in content["warnings"] if "finite" in line]
+    shown = pictures.rgb(job.prepared.images[0], job.prepared.scaling)
+    # one pixel far away makes nothing else dark, and what is unknown is grey
+    assert len(np.unique(shown[:4])) == 1 and 60 < shown[0, 0, 0] < 200 and shown[5:].std() > 40
+
+
 def test_thumbnails_of_many_channels_are_no_larger():
     assert facts.look(noise(0, (30, 30, 40)), None, SALT).thumbnail.size == 4 * 16 * 16
 
@@ -122,25 +144,25 @@ def test_exact_copies_are_not_near_ones_too_and_constant_images_are_neither():
     images = [flat, image, noise(2), image, (image // 2 + 50), flat, image]
     looks = [facts.look(one, None, SALT) for one in images]
     constant = np.array([one.constant for one in looks])
-    found = facts.find_copies([one.content for one in looks], np.stack([one.thumbnail for one in looks]), constant)
+    found = copies.find_copies([one.content for one in looks], np.stack([one.thumbnail for one in looks]), constant)
     assert constant.tolist() == [True, False, False, False, False, True, False]
     assert found.exact.tolist() == [[1, 3], [3, 6]] and found.near.tolist() == [[1, 4]] and found.alike == 0.99
 
 
 def test_without_two_different_images_there_are_no_copies():
-    found = facts.find_copies(["a", "a"], np.zeros((2, 256), np.float32), np.array([True, True]))
+    found = copies.find_copies(["a", "a"], np.zeros((2, 256), np.float32), np.array([True, True]))
     assert len(found.exact) == len(found.near) == 0
 
 
 def test_where_all_images_resemble_each_other_more_is_asked_of_copies():
     base = np.zeros((40, 8), np.float32)
     base[:, 0] = 1
-    assert facts.alike_enough(base, most=1000) == 0.99
-    assert facts.alike_enough(base, most=100) is None
+    assert copies.alike_enough(base, most=1000) == 0.99
+    assert copies.alike_enough(base, most=100) is None
     base[:20, 1], base[:20, 0] = 0.1, np.sqrt(1 - 0.01)
-    assert facts.alike_enough(base, most=400) == 0.995
+    assert copies.alike_enough(base, most=400) == 0.995
     # what a sample shows holds for all
-    assert facts.alike_enough(base, most=400, sample=20) == 0.995
+    assert copies.alike_enough(base, most=400, sample=20) == 0.995
 
 
 def test_bands_of_coverage():
@@ -200,10 +222,10 @@ def test_objects_are_told_from_a_class_that_has_a_number(tmp_path):
     numbers = np.zeros((24, 20, 1), np.uint16)
     numbers[:2], numbers[5:6] = 1, 2
     images = [labelled("a", noise(0), numbers), labelled("b", noise(1), numbers * 0)]
-    _, content = content_of(job_of(tmp_path, images))
+    _, content = content_of(job_of(tmp_path, images, NUCLEI))
     assert content["objects"]["total"] == 2 and content["objects"]["median"] == 1
     assert content["objects"]["rows"][-1] == {"name": "largest", "count": 2, "area": 40}
-    alone = [labelled("a", noise(0), mask(3) * 255), labelled("b", noise(1), mask(0))]
+    alone = [labelled("a", noise(0), mask(3)), labelled("b", noise(1), mask(0))]
     assert content_of(job_of(tmp_path / "alone", alone))[1]["objects"] == {}
 
 
@@ -249,7 +271,7 @@ def test_what_is_doubtful_is_said(doubtful):
         "1 pair(s) of exact copies in train have different labels: a and b.",
         "1 pair(s) of near copies in train differ much in coverage: a and c.",
         "1 pair(s) of copies in train are in no common group, so folds may split them: a and b.",
-        "1 pair(s) of copies have one image in train and one in test.",
+        "1 pair(s) of copies have one image in train and one in test: b and x.",
         "Kinds that are in the test part alone: night.",
         "1 group(s) have images in train and in test.",
     ):
@@ -349,10 +371,11 @@ def test_no_column_of_the_page_is_blank(tmp_path):
 def test_images_with_as_many_objects_each_are_not_drawn(tmp_path):
     numbers = np.zeros((24, 20, 1), np.uint16)
     numbers[:2], numbers[5:7] = 1, 2
-    _, content = content_of(job_of(tmp_path, [labelled(f"t{i}", noise(i), numbers) for i in range(2)]))
+    _, content = content_of(job_of(tmp_path, [labelled(f"t{i}", noise(i), numbers) for i in range(2)], NUCLEI))
     assert content["objects"]["charts"] == [] and content["objects"]["total"] == 4
     numbers[8:11] = 3
-    _, content = content_of(job_of(tmp_path / "areas", [labelled(f"t{i}", noise(i), numbers) for i in range(2)]))
+    images = [labelled(f"t{i}", noise(i), numbers) for i in range(2)]
+    _, content = content_of(job_of(tmp_path / "areas", images, NUCLEI))
     assert [title for title, _ in content["objects"]["charts"]] == ["Their areas"]
 
 
@@ -411,3 +434,13 @@ def test_what_is_not_prepared_is_prepared_first(tmp_path, capsys):
     assert explore.run(job, []) == 0
     assert "4 train and 0 test images" in capsys.readouterr().out
     assert (job.store.data / "explore.html").exists()
+
+
+def test_a_class_that_is_everywhere_is_said_by_explore(tmp_path):
+    images = [labelled(f"i{seed}", noise(seed), mask(24)) for seed in range(3)]
+    job = job_of(tmp_path, images)
+    _, content = content_of(job)
+    said = "salt covers 100 % of the pixels, and all of 3 of 3 train images"
+    assert any(said in line for line in content["warnings"])
+    assert any(said in line for line in explore_page.summary(content))
+    assert said in explore_page.render(content)

@@ -66,6 +66,15 @@ def test_the_page_shows_the_scores_of_thresholds_json(whole):
     assert len(found.pictures) > 0 and "minimum area, pixels" in page
 
 
+def test_what_prepare_warned_of_stands_on_the_page(tmp_path):
+    chosen = competition()
+    images = chosen.read(None).images
+    job = job_of(tmp_path, replace(chosen, read=lambda raw: RawData(images, notes=["3 mask(s) are left out: a, b, c"])))
+    for fold in range(FOLDS):
+        hold_out(job, fold)
+    assert "<li>3 mask(s) are left out: a, b, c</li>" in page_of(job, tune, submit)
+
+
 def test_charts_take_their_colours_from_the_page(whole):
     page = whole[1]
     drawn = re.findall(r"<svg.*?</svg>", page, re.DOTALL)

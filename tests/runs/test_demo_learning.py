@@ -11,7 +11,7 @@ from tests.start import run
 
 pytestmark = pytest.mark.slow
 
-BUDGET = ["--width", "8", "--depth", "3", "--epochs", "6", "--steps", "25", "--batch-size", "8", "--score-every", "6"]
+BUDGET = ["--width", "8", "--depth", "3", "--epochs", "3", "--steps", "25", "--batch-size", "8", "--score-every", "3"]
 
 
 def shuffled(raw, target) -> None:

@@ -4,16 +4,18 @@ A learner that knows everything by heart stands in for the network: it answers w
 is most like the one it is asked for.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from pipeline.competition import RawData
 from pipeline.imaging.metrics import CountMetric, each_group, precision_over_iou
 from pipeline.imaging.objects import ObjectMetric
 from pipeline.runs import answers, trained, tuning
 from pipeline.runs.job import Job
-from pipeline.stages import split, train
+from pipeline.stages import prepare, split, train
 from pipeline.tasks import scoring
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.instances import Instances
@@ -26,7 +28,7 @@ from tests.runs.by_heart import FOLDS, SIDE, ByHeart, drawn, job_of, split_as
 
 @pytest.fixture
 def by_heart(monkeypatch):
-    monkeypatch.setattr(trainer, "of", lambda recipe: ByHeart)
+    monkeypatch.setattr(trainer, "of", lambda recipe, devices=1: ByHeart)
 
 
 def tally_of(job: Job) -> scoring.Tally:
@@ -134,6 +136,38 @@ def test_labels_that_a_fold_holds_out_change_nothing_of_it_and_all_of_the_others
     # they were poisoned indeed
     assert scores[0] != scores[1]
     assert trained.inputs_of(honest, 0) != trained.inputs_of(poisoned, 0)
+
+
+def of_three_classes(root, images, labels) -> Job:
+    """The same images as a run of a small network that balances three classes."""
+    plain = job_of(root, images, labels * 0, size=16, width=4, depth=2, model="unet", loss="ce", class_balance=1.0)
+    found = [
+        replace(image, labels=lambda i=i: labels[i]) for i, image in enumerate(plain.competition.read(None).images)
+    ]
+    form = replace(plain.competition.format, class_column="class")
+    task = MultiClass(("rest", "salt", "more"))
+    chosen = replace(plain.competition, task=task, format=form, read=lambda raw: RawData(found))
+    prepare.convert(chosen, None, plain.store.prepared, {})
+    return replace(plain, competition=chosen)
+
+
+def test_classes_are_balanced_by_what_a_fold_learns_alone(tmp_path):
+    """The loss of one answer, as each fold begins with it: labels that are held out must not weigh in it."""
+    from pipeline.training import fit
+
+    images, labels = drawn(24)
+    folds = np.arange(24) % FOLDS
+    inverted = np.where((folds == 0)[:, None, None, None], 2 - labels, labels)
+    target = np.eye(3, dtype=np.float32)[np.arange(16) % 3].reshape(1, 4, 4, 3)
+    found = []
+    for name, given in (("honest", labels), ("poisoned", inverted)):
+        job = split_as(of_three_classes(tmp_path / name, images, given), folds)
+        plans = [train.plan_of(job, fold) for fold in range(FOLDS)]
+        learners = [fit.learner_for(plan, job.prepared, job.competition, job.recipe)[0] for plan in plans]
+        found.append([float(learner.early_loss(target[..., ::-1] * 3, target)) for learner in learners])
+    honest, poisoned = found
+    assert honest[0] == poisoned[0]
+    assert honest[1] != poisoned[1] and honest[2] != poisoned[2], "poison that changes nothing would not be seen"
 
 
 def test_labels_that_are_dealt_to_other_images_teach_nothing(by_heart, tmp_path):

@@ -116,7 +116,7 @@ def test_weights_that_are_yours_or_have_no_history_are_not_taken(job):
 @pytest.mark.parametrize("spoil", ["NaN", "infinite", "cut off", "history", "environment"])
 def test_what_is_damaged_or_not_finite_is_never_taken(job, spoil):
     first = Store(job.store.root, "demo", "first").fold(0)
-    assert learnt_before._same(Store(job.store.root, "demo", "first"), 0, inputs(), ENVIRONMENT)
+    assert learnt_before._same(Store(job.store.root, "demo", "first"), 0, inputs())
     if spoil == "history":
         (first / "history.csv").write_text("epoch,loss\n1,low\n")
     elif spoil == "environment":

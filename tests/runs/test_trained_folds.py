@@ -39,7 +39,7 @@ class Stopping(Learning):
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "of", lambda recipe: Learning)
+    monkeypatch.setattr(trainer, "of", lambda recipe, devices=1: Learning)
     images, labels = drawn(15)
     return split_as(job_of(tmp_path, images, labels, epochs=3, steps=12, batch_size=2), np.arange(15) % FOLDS)
 
@@ -62,7 +62,7 @@ def test_a_fold_that_is_learnt_by_other_code_than_those_before_it_is_named_befor
     train.run(replace(job, folds=(0,), again=True))
     assert said(capsys) == []
     learnt_with_other_code(job, 0, 1)
-    monkeypatch.setattr(trainer, "of", lambda recipe: Stopping)
+    monkeypatch.setattr(trainer, "of", lambda recipe, devices=1: Stopping)
     with pytest.raises(UserError, match="stopped"):
         train.run(replace(job, folds=(2,)))
     (line,) = said(capsys)

@@ -87,7 +87,7 @@ def test_a_stage_that_is_named_always_runs_but_a_trained_fold_stays(copy):
     out = run("demo", "train", "tune", "--run", "tiny", root=copy)
     changed = {name.rsplit("/", 1)[-1] for name, when in modified(copy).items() if before.get(name) != when}
     assert "fold 0 is trained already" in out
-    assert changed == {"thresholds.json", "thresholds.json.inputs.json", "tuning.npz"}
+    assert changed == {"thresholds.json", "thresholds.json.inputs.json", "tuning.npz", "cross_fitted.npz"}
 
 
 def test_thresholds_follow_the_folds_that_are_trained(demo_root):

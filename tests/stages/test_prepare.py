@@ -13,13 +13,19 @@ from pipeline import source
 from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.imaging.objects import ObjectMetric
+from pipeline.raw import images as checks
+from pipeline.raw import written
 from pipeline.raw.files import RawFiles, fingerprints
 from pipeline.raw.folders import read_folders
+from pipeline.raw.masks import near
 from pipeline.recipe import Recipe
+from pipeline.runs import encoding
 from pipeline.runs.job import Job
-from pipeline.stages import prepare, submit
+from pipeline.stages import prepare
 from pipeline.stages import split as split_stage
 from pipeline.store.paths import Store
+from pipeline.store.prepared import Prepared
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.instances import Instances
@@ -27,6 +33,7 @@ from pipeline.tasks.multiclass import MultiClass
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tasks.volume import Volume
 from tests.competitions import test_dsb2018
+from tests.drafting.mask_folders import folder_of, scene
 from tests.reporting import example_runs
 from tests.start import run
 
@@ -147,10 +154,32 @@ def test_the_longest_names_and_odd_ones_are_read(tmp_path):
         ({"part": "valid"}, "part='valid'; it can be 'train' or 'test'"),
         ({"image": lambda: [1]}, "its image() gives list, not an array H x W x C"),
         ({"image": lambda: IMAGE}, "its image() gives ndarray 12 x 16 of uint8, not an array H x W x C"),
-        ({"image": lambda: IMAGE[..., None] / 255}, "its image() gives float64, not uint8, uint16 or float16"),
-        ({"image": lambda: np.full((12, 16, 1), np.nan, np.float16)}, "image p holds values that are infinite or no"),
+        (
+            {"image": lambda: IMAGE[..., None] * 1j},
+            "image p: its image() gives complex128, not whole numbers or floating point",
+        ),
+        (
+            {"image": lambda: np.full((12, 16, 1), np.nan, np.float16)},
+            "image p holds 192 of 192 values that are infinite or no numbers (NaN); replace these, or name",
+        ),
+        ({"image": lambda: IMAGE[..., None] * 1e300}, f"image p holds {IMAGE.max() * 1e300:g}, more than 32 bits hold"),
+        ({"image": lambda: IMAGE[..., None] + np.uint64(2**63)}, ", more than can be kept; scale the values"),
         ({"labels": lambda: IMAGE}, "its labels() give ndarray 12 x 16 of uint8, not whole numbers H x W x layers"),
         ({"labels": lambda: IMAGE[..., None] / 255}, "its labels() give ndarray 12 x 16 x 1 of float64"),
+        ({"labels": lambda: (IMAGE > 9)[..., None] * np.uint8(255)}, "its labels() hold 255; there can be 0 and 1 in"),
+        ({"labels": lambda: (IMAGE > 9)[..., None] * np.int8(-1)}, "its labels() hold -1; there can be 0 and 1 in"),
+        (
+            {"labels": lambda: np.zeros((12, 15, 1), np.uint8)},
+            "image p is 12 x 16 x 1 (height x width x layers), its labels are 12 x 15",
+        ),
+        ({"labels": lambda: np.zeros((12, 16, 2), np.uint8)}, "the labels of image p have 2 layer(s), not 1"),
+        ({"labels": None}, "image p: labels is None; a train image has some"),
+        ({"labels": 3}, "image p: labels is int, not a function"),
+        ({"image": IMAGE}, "image p: image is ndarray 12 x 16 of uint8, not a function"),
+        ({"doubt": "odd"}, "image p: doubt is str, not a function"),
+        ({"doubt": lambda labels: 3}, "doubt of image p gives 3; it must be a text"),
+        ({"extra": "x"}, "image p: extra is 'x', not a table of numbers"),
+        ({"extra": {"depth": None}}, "image p: extra is {'depth': None}, not a table of numbers"),
     ],
 )
 def test_what_read_gives_is_checked(tmp_path, changes, says):
@@ -159,6 +188,192 @@ def test_what_read_gives_is_checked(tmp_path, changes, says):
     with pytest.raises(UserError) as caught:
         prepare.convert(chosen, None, tmp_path / "prepared", {})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (RawData(None), "read() of tiny wants to return RawData"),
+        (RawData(["x"]), "read() of tiny wants to return RawData"),
+        (RawData([], sample="x"), "read() of tiny gives str for sample=; it must be the bytes"),
+        (RawData([], notes="x"), "read() of tiny gives notes that are no list of texts"),
+        (RawData([], notes=[3]), "read() of tiny gives notes that are no list of texts"),
+    ],
+)
+def test_what_read_gives_beside_its_images_is_checked(tmp_path, data, says):
+    with pytest.raises(UserError) as caught:
+        prepare.convert(competition(read=lambda raw: data), None, tmp_path / "prepared", {})
+    assert str(caught.value).startswith(f"stages/test_prepare.py: {says}")
+
+
+@pytest.mark.parametrize(
+    ("task", "fits", "odd"),
+    [
+        (Binary(("x",)), [0, 1], [2, 255]),
+        (Volume(("x",)), [0, 1], [2, 255]),
+        (MultiClass(("x", "y", "z")), [0, 1, 2], [3, 255]),
+        (MultiClass(("x", "y", "z"), void=255), [0, 1, 2, 255], [3, 254]),
+        (Instances(("x",)), [0, 1, 65535], [65536]),
+    ],
+)
+def test_labels_that_mean_nothing_to_a_task_are_refused(task, fits, odd):
+    image = RawImage("p", "train", lambda: IMAGE, lambda: IMAGE)
+    if task.objects:
+        chosen = competition(task=task, metric=ObjectMetric("o"), format=Format(several=True))
+    else:
+        chosen = competition(task=task, format=Format(class_column="class"))
+    for value in [*fits, *odd]:
+        labels = np.full((2, 2, 1), value, np.int64)
+        if value in odd:
+            with pytest.raises(UserError, match=rf"image p: its labels\(\) hold {value}; there can be 0 "):
+                checks.checked_labels(labels, image, chosen)
+        else:
+            assert checks.checked_labels(labels, image, chosen) is labels
+
+
+def test_labels_of_several_types_are_refused(tmp_path):
+    kinds = {"p": np.uint8, "q": np.uint16}
+    images = [
+        RawImage(name, "train", lambda: IMAGE[..., None], lambda kind=kind: np.zeros((12, 16, 1), kind))
+        for name, kind in kinds.items()
+    ]
+    with pytest.raises(UserError, match="the labels of image q are uint16, the first ones uint8"):
+        prepare.convert(competition(read=lambda raw: RawData(images)), None, tmp_path / "prepared", {})
+
+
+# values
+
+
+def of_values(tmp_path, pictures, nodata=None, **changes):
+    """prepared.json and the pictures as they are stored."""
+
+    def raw(i):
+        return RawImage(
+            f"{i}", "train", lambda: pictures[i], lambda: (np.arange(12).reshape(3, 4, 1) > 6).astype(np.uint8)
+        )
+
+    chosen = competition(read=lambda given: RawData([raw(i) for i in range(len(pictures))], nodata=nodata, **changes))
+    info = prepare.convert(chosen, None, tmp_path, {})
+    stored = Prepared(tmp_path)
+    assert str(stored.images.values.dtype) == info["dtype"]
+    return info, [stored.images[i] for i in range(len(pictures))], stored
+
+
+def ramp(kind, low=0, high=11):
+    return np.linspace(low, high, 12).reshape(3, 4, 1).astype(kind)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "kind"),
+    [
+        ([ramp("u1"), ramp("u1", 0, 255)], "uint8"),
+        ([ramp("u2")], "uint16"),
+        ([ramp(">u2", 0, 4095)], "uint16"),
+        ([ramp("i2", -1024, 3000)], "int16"),
+        ([ramp("f2", 0, 1)], "float16"),
+        ([ramp("f4", -25, 0)], "float32"),
+        ([ramp(">f4", -25, 0)], "float32"),
+        ([ramp("f8", 0, 1e-7)], "float32"),
+        # of another kind only when all are known
+        ([ramp("f2"), ramp("f4", 0, 1e5), ramp("f2")], "float32"),
+        ([ramp("i1", -9, 9)], "int16"),
+        ([ramp("i4")], "uint8"),
+        ([ramp("i4"), ramp("i4", 0, 60000), ramp("i4")], "uint16"),
+        ([ramp("i8"), ramp("i8", -2, 255)], "int16"),
+        ([ramp("u4"), ramp("u4", 0, 70000), ramp("i8", -2, 7)], "float32"),
+        ([ramp("u2"), ramp("u2", 0, 60000)], "uint16"),
+    ],
+)
+def test_images_are_stored_as_they_are(tmp_path, pictures, kind):
+    info, stored, prepared = of_values(tmp_path, pictures)
+    assert info["dtype"] == kind
+    for picture, kept in zip(pictures, stored, strict=True):
+        assert np.array_equal(kept, picture.astype(np.float32) if picture.dtype.itemsize > 2 else picture)
+    # all but those of 8 bits are scaled by what is in them
+    assert (prepared.scaling is None) == (pictures[0].dtype == np.uint8)
+    prepared.check_arrays()
+
+
+def test_true_and_false_are_black_and_white(tmp_path):
+    info, stored, _ = of_values(tmp_path, [ramp("u1") > 5])
+    assert info["dtype"] == "uint8" and np.unique(stored[0]).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(("one", "other"), [("u1", "u2"), ("u2", "i2"), ("u2", "f4"), ("u1", "i4"), ("i4", "f8")])
+def test_images_of_different_units_are_refused(tmp_path, one, other):
+    with pytest.raises(UserError, match="all must be alike"):
+        of_values(tmp_path, [ramp(one), ramp(other)])
+
+
+def test_what_is_kept_to_seven_digits_is_said(tmp_path):
+    info, *_ = of_values(tmp_path, [ramp("i8", 0, 1 << 40)])
+    assert info["notes"] == ["values up to 1099511627776 are kept as float32, to seven digits"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "nodata", "low"),
+    [("f4", -9999, -25), ("f8", -1.7976931348623157e308, -25), ("f4", np.nan, -25), ("f2", np.inf, 0), ("i2", -9999, 0),
+     ("u1", 255, 0), ("i4", -(2**31), 0), ("i8", 9, 0)],
+)  # fmt: skip
+def test_pixels_without_data(tmp_path, kind, nodata, low):
+    picture = ramp(kind, low, low + 9)
+    picture[picture == nodata] = low
+    gaps = np.zeros((3, 4, 1), bool)
+    gaps[1, 1:] = True
+    picture[gaps] = nodata
+    info, (stored,), prepared = of_values(tmp_path, [picture], nodata)
+    assert info["nodata"] == 0.25 and info["notes"] == []
+    assert np.array_equal(prepared.scaling.known(stored) == 0, gaps)
+    seen = prepared.scaling.seen(stored)
+    assert np.isfinite(seen).all() and np.unique(seen[gaps]).tolist() == [np.float32(prepared.scaling.mean[0])]
+    if kind != "u1":
+        assert low <= prepared.scaling.low[0] < prepared.scaling.high[0] <= low + 9
+    # the same pixels, all of them learnt: another data set
+    if np.isfinite(nodata) and kind not in ("f4", "f8"):
+        other, *_ = of_values(tmp_path / "other", [picture])
+        assert other["fingerprints"]["train"] != info["fingerprints"]["train"]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "nodata", "says"),
+    [
+        ([ramp("f4"), ramp("f4") * np.nan], -9999, "image 1 holds 12 of 12 values that are infinite or no numbers"),
+        ([ramp("f4"), ramp("f4") * np.nan], -9999, "other than nodata=-9999"),
+        ([ramp("i2") * 0], 0, "every pixel of the train images is nodata (0)"),
+        ([ramp("f4") * np.nan], np.nan, "every pixel of the train images is nodata (nan)"),
+        ([ramp("f4")], "0", "nodata is '0'; it must be the number"),
+        ([ramp("f4")], True, "nodata is True"),
+        ([ramp("f4")], [0], "nodata is [0]"),
+    ],
+)
+def test_nodata_that_cannot_be(tmp_path, pictures, nodata, says):
+    with pytest.raises(UserError) as found:
+        of_values(tmp_path / "prepared", pictures, nodata)
+    assert says in str(found.value) and not (tmp_path / "prepared").exists()
+
+
+def test_nodata_that_is_nowhere_is_said(tmp_path):
+    info, *_ = of_values(tmp_path, [ramp("u1"), ramp("u1")], -9999)
+    assert info["notes"] == ["no pixel of the train images is nodata (-9999)"]
+
+
+def test_what_is_seen_of_other_values_is_said(tmp_path, capsys):
+    for kind, nodata, lines in (
+        ("u1", None, []),
+        ("f4", None, ["float32 takes twice the disk", "seen as 0 to 1 is where nearly all values of the train"]),
+        ("i2", 3, ["seen as 0 to 1 is where", "nodata: 8.3% of the train pixels are not learnt"]),
+    ):
+        info, *_ = of_values(tmp_path / kind, [ramp(kind)], nodata)
+        said = prepare._of_values(info)
+        assert len(said) == len(lines) and all(map(str.startswith, said, lines)), said
+
+
+def test_an_edited_scaling_is_a_line(tmp_path):
+    of_values(tmp_path, [ramp("f4")])
+    info = json.loads((tmp_path / "prepared.json").read_text())
+    (tmp_path / "prepared.json").write_text(json.dumps({**info, "scaling": {"low": [1]}}))
+    with pytest.raises(UserError, match=r"prepared\.json: its scaling is none .*--data DIR"):
+        Prepared(tmp_path)
 
 
 # pictures that cannot be read
@@ -263,7 +478,7 @@ def test_what_was_stood_in_for_is_kept_until_it_is_refused_by_name(tmp_path):
     ids=lambda value: type(value).__name__,
 )
 def test_an_empty_answer_is_blank_rows_of_every_task(task, rows):
-    labels = submit._nothing(task, IMAGE.shape)
+    labels = encoding.nothing(task, IMAGE.shape)
     assert labels.shape == (*IMAGE.shape, task.layers)
     assert task.texts(labels) == [""] * rows
 
@@ -314,6 +529,10 @@ def own(tmp_path, monkeypatch, text):
             "def read(raw):\n    import sys\n    sys.exit('enough')\n",
             "line 3: SystemExit: enough (in read()); mend the competition's file",
         ),
+        (
+            "class Own(BaseException):\n    pass\n\n\ndef read(raw):\n    raise Own('so')\n",
+            "line 6: Own: so (in read()); mend",
+        ),
         ("def read(raw):\n    return plain(raw, labels=lambda mask: mask[9, 99])\n", "line 2: IndexError: "),
         ("def read(raw):\n    return plain(raw, group=lambda name: name[7])\n", "line 2: IndexError: string index"),
         (
@@ -343,10 +562,16 @@ def test_a_mistake_in_a_file_of_ones_own_is_a_line(tmp_path, monkeypatch, body, 
 
 def test_a_mistake_of_ours_stays_a_traceback(tmp_path, monkeypatch):
     folder = raw_files(tmp_path / "raw")
-    monkeypatch.setattr(prepare._Writer, "_measure", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(written.Written, "_measure", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         prepared(folder, tmp_path / "prepared")
     assert not (tmp_path / "prepared").exists()
+
+
+def test_ctrl_c_in_a_file_of_ones_own_stays_one(tmp_path, monkeypatch):
+    defined = own(tmp_path, monkeypatch, "def read(raw):\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        prepared(raw_files(tmp_path / "raw"), tmp_path / "prepared", competition(read=defined["read"]))
 
 
 def test_another_folder_of_the_same_listing_is_noticed(tmp_path):
@@ -398,3 +623,126 @@ def test_a_copied_root_is_up_to_date_and_a_changed_one_is_not(demo_root):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert "prepare:\n320 train" in run("demo", "split", "--folds", "3", root=demo_root)
     assert "prepare: up to date" in run("demo", "split", "--folds", "3", root=demo_root)
+
+
+# images that no fold holds out
+
+
+def parts_of_a_split(folder, valid_as):
+    """The competition of train/ and valid/ with the same names, four images each."""
+    for part in ("train", "valid"):
+        for i in range(4):
+            for kind, values in (("images", IMAGE + 3 * i), ("masks", (60 * i < IMAGE).astype(np.uint8) * 255)):
+                path = folder / part / kind / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                assert cv2.imwrite(str(path), values)
+    return competition(read=lambda raw: read_folders(raw, valid="valid", valid_as=valid_as))
+
+
+def folds_of(tmp_path, valid_as) -> tuple[dict, Job]:
+    """id -> fold, as the stage split makes them."""
+    root = tmp_path / valid_as
+    chosen = parts_of_a_split(root / "raw", valid_as)
+    job = Job(chosen, Recipe(folds=2), "default", Store(root, "tiny", "mine"))
+    prepared(root / "raw", job.store.prepared, chosen)
+    split_stage.run(job)
+    rows = (root / "folds" / "tiny-2.csv").read_text().split()[1:]
+    return {name: int(fold) for name, fold in (row.split(",") for row in rows)}, job
+
+
+def test_a_published_validation_part_is_pooled_always_learnt_or_kept_apart(tmp_path):
+    pooled, _ = folds_of(tmp_path, "folds")
+    assert len(pooled) == 8 and set(pooled.values()) == {0, 1}
+    learnt, job = folds_of(tmp_path, "learnt")
+    assert {name for name, fold in learnt.items() if fold == -1} == {f"valid/{i}" for i in range(4)}
+    assert {fold for name, fold in learnt.items() if name.startswith("train/")} == {0, 1}
+    assert job.prepared.table["always_learnt"].sum() == 4
+    kept, job = folds_of(tmp_path, "truth")
+    assert sorted(kept) == [f"train/{i}" for i in range(4)]
+    assert job.prepared.truth is not None and len(job.prepared.test) == 4
+
+
+def test_what_is_always_learnt_is_part_of_the_fingerprint(tmp_path):
+    marks = {}
+    for valid_as in ("folds", "learnt"):
+        chosen = parts_of_a_split(tmp_path / "raw", valid_as)
+        marks[valid_as] = prepared(tmp_path / "raw", tmp_path / valid_as, chosen)["fingerprints"]
+    assert marks["folds"]["train"] != marks["learnt"]["train"]
+    # and no other data has the column
+    assert "always_learnt" not in (tmp_path / "folds" / "images.csv").read_text()
+
+
+def test_hidden_truth_of_some_is_refused_where_it_is_asked_for_and_else_left_out(tmp_path):
+    chosen = parts_of_a_split(tmp_path / "raw", "truth")
+    (tmp_path / "raw" / "test").mkdir()
+    assert cv2.imwrite(str(tmp_path / "raw" / "test" / "q.png"), IMAGE)
+    line = refusal(tmp_path / "raw", tmp_path / "prepared", chosen)
+    assert "1 images to answer have no mask: q" in line
+    (tmp_path / "raw" / "valid").rename(tmp_path / "raw" / "test" / "valid")
+    (tmp_path / "raw" / "test" / "q.png").rename(tmp_path / "raw" / "test" / "valid" / "images" / "q.png")
+    plain = competition(read=lambda raw: read_folders(raw))
+    info = prepared(tmp_path / "raw", tmp_path / "prepared", plain)
+    assert any("masks of 4 images to answer are not used" in note for note in info["notes"])
+    assert not (tmp_path / "prepared" / "truth.npy").exists()
+
+
+def test_an_id_that_holds_a_folder_is_a_picture_in_it(tmp_path):
+    encoding.write_picture(tmp_path / "valid/0.png", np.ones((3, 4), np.uint8))
+    assert (tmp_path / "valid" / "0.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a/../../b", "/a", "a//b", "a/", "../a"])
+def test_an_id_that_leaves_the_folder_of_pictures_is_refused(tmp_path, name):
+    folder = raw_files(tmp_path / "raw", sample=False)
+
+    def renamed(raw):
+        data = read_folders(raw)
+        return replace(data, images=[replace(i, id=name) if i.id == "x" else i for i in data.images])
+
+    line = refusal(folder, tmp_path / "prepared", competition(read=renamed, format=Format(pictures=True)))
+    assert "cannot name a label picture" in line
+
+
+# classes that are everywhere
+
+
+def labelled(values, task) -> Competition:
+    """Images of noise, each with labels of one value but for the first two rows, which hold another."""
+
+    def labels(value, rows):
+        found = np.full((*IMAGE.shape, task.layers), value, np.uint8)
+        found[:2] = rows
+        return found
+
+    images = [
+        RawImage(f"i{n}", "train", lambda: IMAGE[..., None], lambda v=value, r=rows: labels(v, r))
+        for n, (value, rows) in enumerate(values)
+    ]
+    many = len(task.classes) > 1
+    return competition(task=task, read=lambda raw: RawData(images), format=Format(class_column="class" if many else ""))
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "says"),
+    [
+        ([(1, 1)] * 3, Binary(("x",)), "x covers 100 % of the pixels, and all of 3 of 3 train images"),
+        ([(1, 0)] * 3, Binary(("x",)), ""),
+        ([(0, 1)] * 3, Binary(("x",)), ""),
+        ([(1, 255)] * 3, MultiClass(("back", "x"), void=255), "x covers 100 % of the pixels, and all of 3 of 3"),
+        ([(0, 0)] * 3, MultiClass(("back", "x"), void=255), ""),
+        ([(1, 1)] * 3, MultiLabel(("x", "y")), "x covers 100 % of the pixels, and all of 3 of 3 train images"),
+    ],
+    ids=str,
+)
+def test_a_class_that_is_everywhere_is_said(tmp_path, values, task, says):
+    info = prepare.convert(labelled(values, task), None, tmp_path / "prepared", {})
+    said = [line for line in info["notes"] if "covers" in line]
+    assert bool(said) == bool(says) and (not says or says in said[0])
+
+
+def test_forgiven_pixels_are_counted_over_all_images(tmp_path):
+    masks = [scene(seed) * np.uint8(255) for seed in range(4)]
+    masks[1][60, 80] = masks[1][61, 80] = masks[3][0, 0] = 7
+    chosen = competition(read=lambda raw: read_folders(raw, labels=near({"background": 0, "object": 255})))
+    info = prepared(folder_of(tmp_path / "raw", masks), tmp_path / "out", chosen)
+    assert "2 image(s), 3 pixel(s): the value is no class's, the nearest is taken: p01, p03" in info["notes"]

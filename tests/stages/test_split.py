@@ -2,17 +2,27 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.competition import coverage_class
+from pipeline.competition import Competition, RawData, RawImage, coverage_class
 from pipeline.errors import UserError
+from pipeline.imaging.metrics import CountMetric, dice
+from pipeline.recipe import Recipe
+from pipeline.runs import copies
+from pipeline.runs.job import Job
+from pipeline.stages import prepare
+from pipeline.stages import split as split_stage
 from pipeline.stages.split import stratified
 from pipeline.store import fold_table
 from pipeline.store.fold_table import FoldTable
+from pipeline.store.paths import Store
+from pipeline.store.submission import Format
+from pipeline.tasks.binary import Binary
 
 
 def images(coverage, groups=None):
@@ -113,7 +123,7 @@ def test_any_groups_stay_whole_and_no_fold_is_left_out(rows, count):
 
 IDS = ["0a", "1b", "2c", "3d", "4e"]
 # the test part comes after the train part
-PREPARED = SimpleNamespace(table=pandas.DataFrame({"id": [*IDS, "t1", "t2"]}), train=np.arange(5))
+PREPARED = SimpleNamespace(train_ids=IDS)
 
 
 def table_of(text, tmp_path) -> FoldTable:
@@ -230,3 +240,157 @@ def test_every_kind_of_picture_is_spread_over_the_folds():
     for kind in ("dark", "bright"):
         counts = np.bincount(folds[table["kind"] == kind], minlength=5)
         assert counts.max() - counts.min() <= 3 and counts.min() > 0
+
+
+# copies
+
+
+def scene(seed: int, shape=(40, 48)) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 200, (6, 6)).astype(np.uint8)
+    return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)[..., None]
+
+
+def as_jpeg(image: np.ndarray) -> np.ndarray:
+    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_GRAYSCALE)[..., None]
+
+
+def brighter(image: np.ndarray) -> np.ndarray:
+    return np.minimum(image.astype(int) + 30, 255).astype(np.uint8)
+
+
+def halved(image: np.ndarray) -> np.ndarray:
+    return cv2.resize(image, (24, 20), interpolation=cv2.INTER_AREA)[..., None]
+
+
+def labels_of(image: np.ndarray) -> np.ndarray:
+    return (image > 120).astype(np.uint8)
+
+
+def job_with(root, train, test=(), groups=None, **more) -> Job:
+    """Of (id, picture, labels)."""
+    groups = groups or {}
+    found = [
+        RawImage(name, "train", lambda p=picture: p, lambda m=mask: m, group=groups.get(name, ""))
+        for name, picture, mask in train
+    ]
+    found += [RawImage(name, "test", lambda p=picture: p) for name, picture in test]
+    chosen = Competition(
+        name="tiny",
+        title="Tiny",
+        page="",
+        slug="",
+        task=Binary(("salt",)),
+        metric=CountMetric("mean Dice", dice),
+        read=lambda raw: RawData(found),
+        format=Format("id", "rle"),
+        symmetry="none",
+        recipes={"default": {}},
+        costs={},
+        **more,
+    )
+    job = Job(chosen, Recipe(), "default", Store(root, "tiny", "mine"))
+    prepare.convert(chosen, None, job.store.prepared, {})
+    return job
+
+
+def pairs_of(change, count=20) -> list:
+    """Pictures, and a changed copy of each of the first five."""
+    originals = [(f"p{i:02d}", scene(i), labels_of(scene(i))) for i in range(count)]
+    changed = [(f"q{i:02d}", change(scene(i)), labels_of(change(scene(i)))) for i in range(5)]
+    return originals + changed
+
+
+def folds_of(job: Job) -> dict[str, int]:
+    table = fold_table.read(job.folds_file, job.prepared)
+    return dict(zip(job.prepared.table["id"].to_numpy()[job.prepared.train], table.folds.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("change", [np.copy, as_jpeg, brighter, halved])
+def test_copies_are_in_one_fold_where_the_competition_asks_for_it(tmp_path, change, capsys):
+    job = job_with(tmp_path / "kept", pairs_of(change), copies="together")
+    split_stage.run(job)
+    out, found = capsys.readouterr().out, folds_of(job)
+    assert all(found[f"p{i:02d}"] == found[f"q{i:02d}"] for i in range(5))
+    sizes = np.bincount(list(found.values()))
+    assert len(sizes) == 5 and sizes.max() - sizes.min() <= 2
+    assert "10 images are copies of each other" in out and "of 5 pictures" in out and "p00, p01" in out
+    assert "different folds" not in out
+    assert split_stage.is_current(job)
+
+
+def test_by_themselves_copies_are_dealt_out_as_ever_and_those_apart_are_said(tmp_path, capsys):
+    job = job_with(tmp_path, pairs_of(as_jpeg))
+    split_stage.run(job)
+    found = folds_of(job)
+    table = job.prepared.table.iloc[job.prepared.train]
+    assert list(found.values()) == stratified(table, 5).tolist()
+    apart = [f"p{i:02d} and q{i:02d}" for i in range(5) if found[f"p{i:02d}"] != found[f"q{i:02d}"]]
+    assert apart
+    said = f"warning: {len(apart)} pair(s) of copies are in different folds: {apart[0]}"
+    assert said in capsys.readouterr().out
+    assert "copies" not in split_stage.inputs_of(job)
+
+
+def test_asking_for_copies_to_be_together_changes_nothing_where_there_are_none_or_groups(tmp_path):
+    alone = [(f"p{i:02d}", scene(i), labels_of(scene(i))) for i in range(20)]
+    for name, train, groups in (
+        ("none", alone, None),
+        ("groups", pairs_of(np.copy), {f"p{i:02d}": "a" for i in range(9)}),
+    ):
+        jobs = [job_with(tmp_path / name / word, train, groups=groups, copies=word) for word in ("", "together")]
+        for job in jobs:
+            split_stage.run(job)
+        assert folds_of(jobs[0]) == folds_of(jobs[1])
+
+
+def test_copies_with_other_labels_and_in_the_test_part_are_said(tmp_path, capsys):
+    train = [(f"p{i:02d}", scene(i), labels_of(scene(i))) for i in range(12)]
+    train.append(("q00", scene(0), np.zeros_like(scene(0))))
+    train.append(("q01", as_jpeg(scene(1)), np.zeros_like(scene(1))))
+    job = job_with(tmp_path, train, [("t1", brighter(scene(7))), ("t2", scene(99))], copies="together")
+    split_stage.run(job)
+    out = capsys.readouterr().out
+    assert "warning: 1 pair(s) of exact copies in train have different labels: p00 and q00\n" in out
+    assert "warning: 1 pair(s) of near copies in train differ much in coverage: p01 and q01\n" in out
+    assert "warning: 1 pair(s) of copies have one image in train and one in test: p07 and t1\n" in out
+
+
+def test_a_chain_of_frames_does_not_become_one_fold(tmp_path, capsys):
+    # each is nearly the one before, and the last is another picture than the first
+    first, last = scene(1).astype(float), scene(2).astype(float)
+    frames = [(first + (last - first) * i / 23).astype(np.uint8) for i in range(24)]
+    train = [(f"f{i:02d}", frame, labels_of(frame)) for i, frame in enumerate(frames)]
+    job = job_with(tmp_path, train, copies="together")
+    split_stage.run(job)
+    assert set(folds_of(job).values()) == set(range(5))
+    assert "of copies are in different folds: f" in capsys.readouterr().out
+
+
+def test_one_picture_many_times_is_dealt_out_and_said(tmp_path, capsys):
+    train = [(f"p{i:02d}", scene(0), labels_of(scene(0))) for i in range(9)] + [("q", scene(5), labels_of(scene(5)))]
+    job = job_with(tmp_path, train, copies="together")
+    split_stage.run(job)
+    assert len(set(folds_of(job).values())) == 5
+    assert "copies are not kept in one fold: there are too many of one picture" in capsys.readouterr().out
+
+
+def test_what_is_not_looked_at_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(copies, "MOST_IMAGES", 20)
+    train = pairs_of(as_jpeg)
+    job = job_with(tmp_path / "said", train, [("t", scene(50))])
+    split_stage.run(job)
+    assert "6 image(s) were not looked at for copies" in capsys.readouterr().out
+    # to keep them together the train part is looked at all the same
+    job = job_with(tmp_path / "kept", train, [("t", scene(50))], copies="together")
+    split_stage.run(job)
+    assert "1 image(s) were not looked at for copies" in capsys.readouterr().out
+    found = folds_of(job)
+    assert all(found[f"p{i:02d}"] == found[f"q{i:02d}"] for i in range(5))
+    monkeypatch.setattr(copies, "MOST_COMPARED", 3)
+    split_stage.run(job)
+    assert "exact copies alone were looked for" in capsys.readouterr().out
+
+
+def test_copies_is_one_of_two_words(tmp_path):
+    with pytest.raises(UserError, match="tiny: copies is 'apart'; known are: together, or blank"):
+        job_with(tmp_path, pairs_of(np.copy), copies="apart")

@@ -14,6 +14,7 @@ from pipeline.kaggle import site
 from pipeline.recipe import Recipe
 from pipeline.runs.job import Job
 from pipeline.stages import upload
+from pipeline.store import ledger
 from pipeline.store.disk import file_hash, write_json
 from pipeline.store.paths import Store
 from pipeline.store.records import recorded
@@ -119,7 +120,7 @@ def test_no_score_in_time_and_a_file_kaggle_cannot_score(kaggle):
 @pytest.fixture
 def ready(kaggle, job_of, monkeypatch):
     """A job with a submission, thresholds and a validation that finds it good."""
-    monkeypatch.setattr("pipeline.store.submission.validate_file", lambda path, form, expected: None)
+    monkeypatch.setattr("pipeline.store.answer_file.validate", lambda path, form, expected: None)
     # the validation that would read it is replaced
     monkeypatch.setattr("pipeline.runs.trained.expected", lambda job: None)
     job = job_of()
@@ -141,7 +142,7 @@ def test_an_upload_is_noted_with_its_scores(kaggle, ready):
     upload.run(ready, named=True, every=0.01)
     upload.run(replace(ready, message="wider\nnet"), named=True, every=0.01)
     rows = rows_of(ready)
-    assert list(rows[0]) == upload.COLUMNS
+    assert list(rows[0]) == ledger.COLUMNS
     assert len(rows) == 2
     assert rows[0]["when"].endswith("+00:00")
     assert {**rows[0], "when": ""} == {
@@ -178,10 +179,10 @@ def test_stopped_while_waiting_the_upload_is_still_noted(ready, monkeypatch, wha
 
 
 def test_a_row_written_by_another_upload_meanwhile_is_kept(ready, monkeypatch):
-    other = dict.fromkeys(upload.COLUMNS, "other")
+    other = dict.fromkeys(ledger.COLUMNS, "other")
 
     def meanwhile(*arguments, **options):
-        upload.write_row(ready.store.ledger, other)
+        ledger.write_row(ready.store.ledger, other)
         return "0.9", ""
 
     monkeypatch.setattr(site, "wait_for_score", meanwhile)
@@ -200,7 +201,7 @@ def test_nothing_leaves_before_everything_is_right(kaggle, ready, monkeypatch):
     def invalid(path, form, expected):
         raise UserError("row 2 is wrong")
 
-    monkeypatch.setattr("pipeline.store.submission.validate_file", invalid)
+    monkeypatch.setattr("pipeline.store.answer_file.validate", invalid)
     with pytest.raises(UserError, match="row 2 is wrong"):
         upload.run(ready, named=True)
     assert kaggle.calls == []
@@ -213,6 +214,70 @@ def test_a_score_that_is_not_of_the_file_is_not_written_down(kaggle, ready):
     upload.run(ready, named=True, timeout=1, every=0.01)
     row = rows_of(ready)[0]
     assert (row["out_of_fold"], row["cross_fitted"]) == ("", "")
+
+
+NOTEBOOK = "someone/tgs-infer/3"
+
+
+def test_a_version_of_a_notebook_is_submitted_in_the_place_of_a_csv(kaggle, ready, capsys):
+    """Its answer is made on Kaggle: no csv need be here."""
+    ready.store.submission.unlink()
+    kaggle.takes([scored()])
+    kaggle.answers["CreateCodeSubmission"] = (200, {"message": "Successfully submitted", "ref": 7})
+    order.run(replace(ready, kernel=NOTEBOOK, message="mine"), ["upload"])
+    (asked,) = kaggle.asked("CreateCodeSubmission")
+    message = "mine | run quick, out-of-fold 0.7812, cross-fitted unknown"
+    assert json.loads(asked) == {
+        "competitionName": SLUG,
+        "kernelOwner": "someone",
+        "kernelSlug": "tgs-infer",
+        "kernelVersion": 3,
+        "fileName": "submission.csv",
+        "submissionDescription": message,
+    }
+    assert not kaggle.asked("upload")
+    (row,) = rows_of(ready)
+    assert (row["run"], row["file_hash"], row["public"]) == ("quick", NOTEBOOK, "0.781")
+    assert f"{NOTEBOOK} is with Kaggle: {message}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "says"),
+    [
+        (400, SPENT["message"], "no more submissions.*midnight UTC"),
+        (
+            400,
+            "Submission not allowed: your notebook has no output",
+            r"your notebook has no output.*by hand at .*tgs-infer",
+        ),
+        (404, "none", "knows no competition"),
+    ],
+)
+def test_a_notebook_that_is_not_taken_is_a_line(kaggle, ready, status, said, says):
+    kaggle.answers["CreateCodeSubmission"] = (status, {"code": status, "message": said})
+    with pytest.raises(UserError, match=says) as caught:
+        order.run(replace(ready, kernel=NOTEBOOK), ["upload"])
+    line_of(caught)
+    assert not ready.store.ledger.exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["tgs-infer", "someone/tgs-infer", "someone/tgs-infer/latest", "a/b/c/1", "x/tgs-infer/0"]
+)
+def test_what_names_no_version_of_a_notebook_is_refused_before_the_work(kaggle, ready, words):
+    with pytest.raises(UserError, match="names no version of a notebook; write USER/SLUG/VERSION") as caught:
+        order.run(replace(ready, kernel=words), ["upload"])
+    line_of(caught)
+    assert kaggle.calls == []
+
+
+def test_a_csv_for_a_competition_of_notebooks_says_how_they_are_submitted(kaggle, csv_file):
+    kaggle.takes()
+    only = "Submission not allowed: This competition only accepts Submissions from Notebooks."
+    kaggle.answers["CreateSubmission"] = (400, {"code": 400, "message": only})
+    with pytest.raises(UserError, match=r"takes notebooks, no files .*upload --kernel USER/SLUG/VERSION") as caught:
+        send(csv_file)
+    line_of(caught)
 
 
 def test_a_csv_of_ones_own_is_uploaded_with_nothing_trained(kaggle, demo_root, capsys):

@@ -1,6 +1,8 @@
 """Pictures of every size in one flat file: what is written comes back, what does not fit is refused."""
 
 import io
+import os
+import warnings
 import zipfile
 
 import numpy as np
@@ -45,6 +47,23 @@ def test_every_picture_comes_back_from_its_place(tmp_path, sizes, channels, dtyp
     everything = np.load(path, allow_pickle=False)
     assert everything.dtype == dtype and everything.ndim == 1
     assert np.array_equal(everything, np.concatenate([p.ravel() for p in pictures] or [np.zeros(0, dtype)]))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int16, np.float32])
+def test_a_file_that_grows_wider_is_as_if_it_had_been_from_the_start(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("pipeline.store.flat._PART", 7)
+    pictures = pictures_of([(3, 4), (5, 2), (1, 1)], 2, np.uint8)
+    with FlatWriter(tmp_path / "a.npy", np.uint8) as writer:
+        writer.append(pictures[0])
+        writer.append(pictures[1])
+        writer.widen(kind)
+        writer.append(pictures[2].astype(kind))
+    with FlatWriter(tmp_path / "b.npy", kind) as other:
+        for picture in pictures:
+            other.append(picture.astype(kind))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    assert writer.digest.hexdigest() == other.digest.hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]
 
 
 def test_the_file_is_byte_for_byte_what_numpy_saves(tmp_path):
@@ -122,6 +141,20 @@ def _zip() -> bytes:
 def test_a_file_of_another_kind_is_refused(tmp_path, content):
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.npy"):
+        FlatReader(tmp_path / "a.npy", [4], [5], 1)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npy")
+    with pytest.raises(UserError, match=r"a\.npy is no file; move it away"):
+        FlatReader(tmp_path / "a.npy", [4], [5], 1)
+
+
+def test_a_shape_that_overflows_is_refused_without_a_warning(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with warnings.catch_warnings(), pytest.raises(UserError, match=r"a\.npy is not a NumPy file"):
+        warnings.simplefilter("error")
         FlatReader(tmp_path / "a.npy", [4], [5], 1)
 
 

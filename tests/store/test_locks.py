@@ -76,6 +76,12 @@ def test_what_a_killed_process_held_is_taken_over_and_its_halves_are_removed(hol
         assert not waited and not half.exists() and mine.exists()
 
 
+def test_a_folder_that_a_killed_process_took_away_comes_back_with_the_lock(tmp_path):
+    (tmp_path / "folder.before").mkdir()
+    with locks.making(tmp_path / "folder"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".folder.lock", "folder"]
+
+
 def test_a_lock_that_was_given_back_names_nobody(tmp_path):
     for _ in range(2):
         with locks.making(tmp_path / "thing.npy"):

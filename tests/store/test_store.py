@@ -164,6 +164,16 @@ def test_a_disk_that_cannot_be_written_is_told_to_the_user_and_the_old_file_stay
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_a_name_that_is_not_utf8_is_told_to_the_user_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "a.txt"
+    disk.write_text(path, "old")
+    with pytest.raises(UserError, match=r"cannot write .*a\.txt: 'images=a\\udcffb' is not UTF-8; rename"):
+        disk.write_text(path, "images=a\udcffb")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        disk.write_rows(path, ["id"], [["a\udcffb"]])
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
 def test_an_error_of_another_kind_is_not_blamed_on_the_disk(tmp_path):
     with pytest.raises(FileNotFoundError), disk.atomic(tmp_path / "a.txt"):
         (tmp_path / "nowhere").read_text()

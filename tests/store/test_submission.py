@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.imaging import rle
-from pipeline.store import submission
+from pipeline.store import answer_file, submission
 from pipeline.store.submission import Expected, Format
 
 ONE = Format(id_column="id", rle_column="rle_mask")
@@ -114,7 +114,7 @@ def test_what_does_not_answer_the_images_is_refused(text, says):
         ("1", "odd"),
         ("1 1 2", "odd"),
         ("one 1", "whole numbers"),
-        ("nan", "whole numbers"),
+        ("nan", "a mask without pixels is a blank field"),
         ("1.0 2.0", "whole numbers"),
         (" 1 1", "whole numbers"),
         ("1 1 ", "whole numbers"),
@@ -122,7 +122,7 @@ def test_what_does_not_answer_the_images_is_refused(text, says):
         ("[1 1]", "whole numbers"),
         ("0 1", "before pixel 1"),
         ("6 2", "behind the last pixel"),
-        ("1 0", "no positive length"),
+        ("1 0", "a mask without pixels is a blank field"),
         ("3 1 1 1", "not sorted"),
         ("1 2 2 2", "overlaps"),
     ],
@@ -283,7 +283,7 @@ def test_a_sample_submission_of_other_images_is_refused(tmp_path):
 def test_a_file_is_held_against_the_sample_submission(tmp_path):
     expected = submission.expected(COMPETITION, _prepared(tmp_path, "id,rle_mask\nc,1 1\na,1 1\nb,1 1\n"))
     (tmp_path / "mine.csv").write_text("id,rle_mask\nc,20 1\na,\nb,1 6\n")
-    assert submission.validate_file(tmp_path / "mine.csv", COMPETITION.format, expected).area == 3.5
+    assert answer_file.validate(tmp_path / "mine.csv", COMPETITION.format, expected).area == 3.5
     (tmp_path / "mine.csv").write_text(GOOD)
     with pytest.raises(UserError, match=r"mine\.csv, row 2: found a where the sample submission has c"):
-        submission.validate_file(tmp_path / "mine.csv", COMPETITION.format, expected)
+        answer_file.validate(tmp_path / "mine.csv", COMPETITION.format, expected)

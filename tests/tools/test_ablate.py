@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,23 @@ def test_a_variant_is_the_run_that_its_recipe_has_by_itself(tmp_path):
 def test_with_a_name_of_its_own_the_base_gives_it_to_its_variants(tmp_path):
     named = jobs(tmp_path, "--run", "mine", "--epochs", "5", "--fields", "late-loss=,seed=1", "width=24")
     assert named == {"late-loss=,seed=1": "mine-late-loss-none-seed-1", "width=24": "mine-width-24"}
+
+
+def test_who_differs_in_how_it_predicts_waits_for_the_weights_of_another(tmp_path):
+    """Beside each other both would learn; with --again both do."""
+    given = options.parse(
+        ["demo", "ablate", "--root", str(tmp_path), "--fields", "tta=off", "seed=1", "seed=1,tta=off"]
+    )
+    base = options.job_of(names.competition("demo"), given)
+    begun = [(one, [0, 2]) for one in (base, *ablate._jobs(base).values())]
+    first, after = ablate._in_order(begun)
+    assert [work.title for work in first] == [f"default{run} fold {k}" for run in ("", "-seed-1") for k in (0, 2)]
+    runs = ("-tta-false", "-seed-1-tta-false")
+    assert [work.title for work in after] == [f"default{run} fold {k}" for run in runs for k in (0, 2)]
+    # of a base that is trained already there is nothing to wait for
+    first, after = ablate._in_order([(base, []), *begun[1:2]])
+    assert len(first) == 2 and after == []
+    assert len(ablate._in_order([(replace(one, again=True), folds) for one, folds in begun])[0]) == 8
 
 
 def test_two_variants_that_would_share_a_run_are_refused(tmp_path):

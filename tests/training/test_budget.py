@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.reporting.run import reproduce
 from pipeline.runs import identity
+from pipeline.runs.job import Job
 from pipeline.store.disk import file_hash, write_json
 from pipeline.store.paths import Store
 from pipeline.training import budget, trainer
@@ -144,7 +145,7 @@ def test_what_has_no_epochs_takes_no_budget(tmp_path):
 )
 def test_the_reports_command_gives_the_same_epochs_anywhere(name, words):
     recipe = recipes.resolve(SHAPES.recipes[name], {"budget": "45m", "epochs": 31})
-    job = SimpleNamespace(competition=SHAPES, recipe=recipe, recipe_name=name)
+    job = Job(SHAPES, recipe, name, store=None)
     assert reproduce.recipe_options(job) == ["--recipe", name, *words]
 
 

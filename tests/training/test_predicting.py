@@ -19,6 +19,7 @@ from pipeline import recipe as recipes
 from pipeline.imaging.flips import SYMMETRIES
 from pipeline.imaging.sizes import resized
 from pipeline.store.prepared import Patches, View
+from pipeline.training import volumes as volumes_along
 from pipeline.training.predict import Predictor
 
 INFO = {"channels": 1, "range": 255, "dtype": "uint8", "mean": [0.5], "std": [0.25]}
@@ -163,7 +164,7 @@ class Echo(keras.Model):
 def volumes():
     """Two volumes of 7 and 2 slices in patches of 4, and the slices."""
     slices = Images(*[(16, 24)] * 9)
-    table = pandas.DataFrame({"part": ["train"] * 9, "group": ["p1"] * 7 + ["p2"] * 2})
+    table = pandas.DataFrame({"part": ["train"] * 9, "volume": ["p1"] * 7 + ["p2"] * 2})
     return Patches(SimpleNamespace(images=slices, table=table), 4), slices
 
 
@@ -181,3 +182,52 @@ def test_every_slice_of_a_volume_is_answered_once_and_is_its_own(rows):
             assert answer.shape == (16, 24, 1)
             assert np.abs(answer.astype(int) - slices[row].clip(3, 252)).max() <= 2
     assert seen == list(rows)
+
+
+def test_a_slice_is_given_back_when_no_later_window_reaches_it():
+    """However deep a volume is: of forty slices a window of four, and half of the next one, are held."""
+    slices = Images(*[(16, 24)] * 40)
+    table = pandas.DataFrame({"part": ["test"] * 40, "volume": ["p"] * 40})
+    view = View(Patches(SimpleNamespace(images=slices, table=table), 4), {}, 4)
+    windows = []
+
+    def answer(asked):
+        for row in asked:
+            windows.append(row)
+            both = np.asarray(view.images[row])
+            yield row, both, both
+
+    held = []
+    for row, plain, _ in volumes_along.predict(answer, view, list(range(40))):
+        held.append(max(view.members(windows[-1])) - row)
+        assert np.array_equal(plain, slices[row])
+    assert len(held) == 40 and max(held) < 4
+
+
+@pytest.mark.parametrize("fields", [{}, {"size": 160}, {"fit": "resize", "size": 160}, {"tile": 0}], ids=str)
+@pytest.mark.parametrize("nodata", [None, 9])
+def test_bands_of_an_answer_are_its_lines(fields, nodata):
+    images = Images((150, 90), (40, 50), (90, 250))
+    for picture in images.found:
+        picture[30:60, 5:20] = 9
+    recipe = recipes.Recipe(**{"size": 0, "tile": 64, "depth": 1, "width": 4, "precision": "float32", **fields})
+    found = predictor(network_of(recipe), recipe)
+    scaling = SimpleNamespace(nodata=nodata, known=lambda window: (window != 9).astype(np.float32))
+    view = View(images, INFO, 1, scaling if nodata else None, images)
+    images.channels = 1
+    whole = list(found.predict(view, [2, 0, 1], SYMMETRIES["flips"]))
+    many = []
+    answers = found.predict_in_bands(view, [2, 0, 1], SYMMETRIES["flips"])
+    plain = found.plain(view, [2, 0, 1])
+    for (row, *wanted), (other, bands), (third, alone) in zip(whole, answers, plain, strict=True):
+        bands = list(bands)
+        many.append(len(bands) > 1)
+        assert row == other == third and np.array_equal(alone, wanted[0])
+        for part in (0, 1):
+            joined = np.concatenate([band[part] for band in bands])
+            assert joined.dtype == np.uint8 and np.array_equal(joined, wanted[part])
+            assert not nodata or not joined[30:60, 5:20].any()
+            assert joined[:25].any()
+    # large ones at their own size alone
+    is_cut = "tile" not in fields and "fit" not in fields
+    assert many == [is_cut, is_cut, is_cut and "size" in fields]

@@ -1,6 +1,7 @@
 """What a training wrote is read again: where it is damaged, or something else lies in its place, that is one line."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_a_file_of_weights_is_read_to_its_end(tmp_path):
     path.unlink()
     path.mkdir()
     refused(lambda: weights.check_file(path), weights.NAME)
+
+
+def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / weights.NAME)
+    with pytest.raises(UserError, match="is no file; move it away"):
+        weights.check_file(tmp_path / weights.NAME)
+
+
+def test_weights_of_complex_numbers_are_none(tmp_path):
+    path = file_of(tmp_path / weights.NAME, one=np.ones(4, np.float32), two=np.ones(4, np.complex64))
+    refused(lambda: weights.check_file(path), weights.NAME, "holds no weights", "two/vars/0 is of complex numbers")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -100,7 +100,7 @@ def _fetched(encoder: str) -> keras.Model:
 def _read(encoder: str, path: Path) -> keras.Model:
     """The network with the weights of a file."""
     catalogue.check_weights_file(encoder, path)
-    if path.suffix not in (".h5", ".keras"):
+    if path.suffix not in catalogue.KERAS:
         raise UserError(f"--weights {path} does not end in .h5 or .keras; save {encoder} with Keras to one of them")
     application = _application(encoder, side=_SIDE)
     try:

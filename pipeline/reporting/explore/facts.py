@@ -5,6 +5,7 @@ The pixels are read once, by all cores, and not kept: of an image a kilobyte sta
 
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,14 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.imaging import duplicates
+from pipeline.runs import copies
 from pipeline.store import disk
 from pipeline.store.prepared import Prepared
 from pipeline.tasks.task import Task
 
-CHANNELS = 4  # that thumbnails are made of: of more, as many evenly spaced ones
-ALIKE = (0.99, 0.995, 0.999, 0.9999)  # correlations of thumbnails: the first that leaves few enough pairs is used
-APART = 0.1  # of the image: from this on, the coverage of near copies counts as different
-MOST = 1_000_000  # pairs of images alike: beyond that they say nothing, and fill the memory
+AT_ONCE = 1 << 24  # values
 
 
 class Look(NamedTuple):
@@ -47,22 +46,6 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Pairs of rows (m x 2, the smaller first) that are the same, or nearly; constant images are in none.
-
-    Attributes:
-        exact: each copy with the one before it.
-        near: all others whose thumbnails have a correlation of at least `alike`; of exact copies the first stands
-            for all.
-        alike: None where so many images resemble each other that pairs would say nothing.
-    """
-
-    exact: np.ndarray
-    near: np.ndarray
-    alike: float | None
-
-
-@dataclass(frozen=True)
 class Explored:
     """What was found; n images in the order of `table`, the first of them the train part.
 
@@ -72,7 +55,7 @@ class Explored:
         truths: the fingerprints of the train labels.
         pixels: train x classes int64; known, several: train, int64, see `Look`.
         objects: for each train image the pixels of its objects; None where labels are no object numbers.
-        copies: see `Copies`.
+        copies: see `runs.copies.Copies`.
         extra: numbers known of images, a pandas table with the rows of `table`, or None.
     """
 
@@ -85,7 +68,7 @@ class Explored:
     known: np.ndarray
     several: np.ndarray
     objects: list[np.ndarray] | None
-    copies: Copies
+    copies: copies.Copies
     extra: object = None
 
     @property
@@ -98,16 +81,12 @@ class Explored:
         return self.table["coverage"].to_numpy(float)[self.is_train]
 
     def contradictions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs of train images that are copies when their labels are not: exact ones of which any label differs, near
-        ones of which one alone is empty or the coverage differs by more than APART."""
-        exact, near = self._within_train(self.copies.exact), self._within_train(self.copies.near)
-        other = np.array([self.truths[a] != self.truths[b] for a, b in exact], bool)
-        a, b = self.coverage[near].T
-        return exact[other], near[((a == 0) != (b == 0)) | (np.abs(a - b) > APART)]
+        """See `runs.copies.contradictions`."""
+        return copies.contradictions(self.copies, self.truths, self.coverage)
 
     def split_by_folds(self) -> np.ndarray:
         """Pairs of train images, exact or near, that no common group keeps in one fold."""
-        pairs = self._within_train(np.concatenate([self.copies.exact, self.copies.near]))
+        pairs = self._within_train(self.copies.pairs)
         a, b = self.table["group"].to_numpy()[pairs].T
         return pairs[(a != b) | (a == "")]
 
@@ -123,7 +102,8 @@ def explore(prepared: Prepared, task: Task) -> Explored:
     train = len(prepared.train)
 
     def one(row: int) -> Look:
-        return look(prepared.images[row], prepared.labels[row] if row < train else None, task)
+        image = prepared.images[row] if prepared.scaling is None else prepared.scaling.filled(prepared.images[row])
+        return look(image, prepared.labels[row] if row < train else None, task)
 
     rows = range(len(prepared.table))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -145,23 +125,19 @@ def explore(prepared: Prepared, task: Task) -> Explored:
         known=np.array([entry.known for entry in labelled]),
         several=np.array([entry.several for entry in labelled]),
         objects=objects if numbered else None,
-        copies=find_copies([e.content for e in looks], np.stack([e.thumbnail for e in looks]), constant),
+        copies=copies.find_copies([e.content for e in looks], np.stack([e.thumbnail for e in looks]), constant),
         extra=_extra(prepared),
     )
 
 
 def look(image: np.ndarray, labels: np.ndarray | None, task: Task) -> Look:
     """H x W x C of any dtype, and its labels H x W x layers or None, to what is kept of them."""
-    finite = 1.0
-    content = duplicates.fingerprint(image)
+    finite, kept = 1.0, copies.look(image)
     if not np.issubdtype(image.dtype, np.integer):
         known = np.isfinite(image)
         finite = float(known.mean())
         image = np.where(known, image, 0).astype(np.float32)
-    channels = np.unique(np.linspace(0, image.shape[2] - 1, min(image.shape[2], CHANNELS)).round().astype(int))
-    kept = duplicates.thumbnail(image[..., channels])
-    values = _values(image)
-    found = Look(content, "", bool((values[0] == values[1]).all()), kept, values, finite)
+    found = Look(kept.content, "", kept.constant, kept.thumbnail, _values(image), finite)
     if labels is None:
         return found
     void = 0 if task.void is None else int(np.count_nonzero(labels == task.void))
@@ -170,49 +146,46 @@ def look(image: np.ndarray, labels: np.ndarray | None, task: Task) -> Look:
         pixels=task.counts(labels, labels)[:, 1],
         known=labels.shape[0] * labels.shape[1] - void,
         several=int(((labels != 0).sum(axis=2) > 1).sum()) if task.layers > 1 else 0,
-        objects=object_sizes(labels[..., 0], task.void) if task.layers == len(task.classes) == 1 else None,
+        objects=object_sizes(_numbers(task, labels), task.void) if task.layers == len(task.classes) == 1 else None,
     )
+
+
+def _numbers(task, labels: np.ndarray) -> np.ndarray:
+    """H x W whole numbers: of objects, or where the one class is."""
+    return labels[..., 0] if task.objects else next(task.masks(labels)).astype(np.uint8)
 
 
 def object_sizes(numbers: np.ndarray, void: int | None = None) -> np.ndarray:
     """The pixels of each number but 0 and void in an H x W map, in the order of the numbers."""
-    sizes = np.bincount(numbers.ravel())
+    sizes = np.zeros(int(numbers.max(initial=0)) + 1, np.int64)
+    for lines in _parts(numbers):
+        sizes += np.bincount(numbers[lines].ravel(), minlength=len(sizes))
     sizes[:1] = 0
     if void is not None and void < len(sizes):
         sizes[void] = 0
     return sizes[sizes > 0]
 
 
-def find_copies(contents: list[str], thumbnails: np.ndarray, constant: np.ndarray) -> Copies:
-    """Pairs among n images, from their fingerprints, thumbnails (n x d float32) and whether each is constant."""
-    rows = np.flatnonzero(~constant)
-    exact = rows[duplicates.equal_pairs([contents[row] for row in rows])]
-    first = np.setdiff1d(rows, exact[:, 1])
-    alike = alike_enough(thumbnails[first])
-    if alike is None:
-        return Copies(exact, duplicates.NO_PAIRS, None)
-    return Copies(exact, first[duplicates.similar_pairs(thumbnails[first], alike)], alike)
-
-
-def alike_enough(thumbnails: np.ndarray, most: int = MOST, sample: int = 2048) -> float | None:
-    """The first correlation of ALIKE with at most `most` pairs among all, as estimated from evenly spaced ones; None
-    when there is none."""
-    some = thumbnails[:: -(-len(thumbnails) // sample) or 1]
-    correlation = some @ some.T
-    for alike in ALIKE:
-        pairs = (np.count_nonzero(correlation >= alike) - len(some)) / 2
-        if pairs * (len(thumbnails) / max(len(some), 1)) ** 2 <= most:
-            return alike
-    return None
-
-
 def _values(image: np.ndarray) -> np.ndarray:
+    """Of each channel the smallest and largest value, the mean, and the mean of the squares: 4 x C."""
     measured = []
     for k in range(image.shape[2]):
-        # channel by channel: sums along a short last axis are ten times slower
-        plane = image[..., k].astype(np.float64).ravel()
-        measured.append((plane.min(), plane.max(), plane.mean(), np.square(plane).mean()))
+        parts = []
+        for lines in _parts(image):
+            # channel by channel: sums along a short last axis are ten times slower
+            plane = image[lines, ..., k].astype(np.float64).ravel()
+            parts.append((plane.min(), plane.max(), plane.sum(), np.square(plane).sum()))
+        low, high, total, squares = zip(*parts, strict=True)
+        pixels = image.shape[0] * image.shape[1]
+        measured.append((min(low), max(high), sum(total) / pixels, sum(squares) / pixels))
     return np.array(measured).T
+
+
+def _parts(picture: np.ndarray) -> Iterator[slice]:
+    """Its lines from top to bottom: of a large one some at a time, as it is eight times as large while it is looked
+    at."""
+    step = max(1, AT_ONCE // max(picture[0].size, 1))
+    return (slice(top, top + step) for top in range(0, len(picture), step))
 
 
 def _extra(prepared: Prepared):

@@ -74,19 +74,20 @@ def _tile(prepared: Prepared, task: Task, row: int, bare: bool) -> dict:
         "id": entry["id"],
         "where": entry["group"] if train else "test",
         "coverage": float(entry["coverage"]) if train else None,
-        "pictures": views(prepared.images[row], labels, task, bare),
+        "pictures": views(prepared.images[row], labels, task, bare, prepared.scaling),
     }
 
 
-def views(image: np.ndarray, labels: np.ndarray | None, task: Task, bare: bool) -> list[str]:
+def views(image: np.ndarray, labels: np.ndarray | None, task: Task, bare: bool, scaling=None) -> list[str]:
     """PNG addresses of an image: as it is (if `bare`, or without labels), and with its truth, which is outlined where
     there is one class and painted over it where there are several."""
-    plain = pictures.rgb(image if np.issubdtype(image.dtype, np.integer) else np.nan_to_num(image))
+    numbers = image if scaling or np.issubdtype(image.dtype, np.integer) else np.nan_to_num(image)
+    plain = pictures.rgb(numbers, scaling)
     if labels is None:
         return [pictures.data_uri(pictures.enlarged(plain))]
     painted = legend(task)
     if not painted:
-        with_truth = pictures.outlined(plain, np.where(labels[..., 0] == task.void, 0, labels[..., 0]))
+        with_truth = pictures.outlined(plain, np.where(labels[..., 0] == task.void, 0, pictures.things(labels, task)))
     else:
         with_truth = pictures.data_uri(pictures.enlarged(tinted(plain, labels, task)))
     return [pictures.data_uri(pictures.enlarged(plain)), with_truth] if bare else [with_truth]

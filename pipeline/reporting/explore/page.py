@@ -32,7 +32,7 @@ def collect(job: Job, found: Explored) -> dict:
         "kinds": sections.subsets(found, "kind"),
         "constant": sections.constant(found),
         "copies": sections.copies(found),
-        "notes": list(job.prepared.info.get("notes", [])),
+        "notes": job.prepared.notes,
     }
     content["warnings"] = [*content["notes"], *sections.warnings(found, content)]
     content["examples"] = gallery.examples(job.prepared, task, found.coverage, found.constant[found.is_train])

@@ -8,6 +8,7 @@ from pipeline.reporting.explore import gallery
 from pipeline.reporting.explore.facts import Explored
 from pipeline.reporting.shared import charts
 from pipeline.reporting.shared.page import css
+from pipeline.runs.copies import contradicted, in_both_parts, named
 
 ROWS = 12  # of a table, before the rest is summed up
 PAIRS = 6  # of copies shown
@@ -235,18 +236,14 @@ def warnings(found: Explored, content: dict) -> list[str]:
     if len(filled):
         lines.append(f"{len(filled)} constant image(s) in train have labels, with nothing to see: {shown(filled)}.")
     exact, near = copied["contradictions"]["exact"], copied["contradictions"]["near"]
-    if len(exact):
-        lines.append(f"{len(exact)} pair(s) of exact copies in train have different labels: {_pairs(ids, exact)}.")
-    if len(near):
-        lines.append(f"{len(near)} pair(s) of near copies in train differ much in coverage: {_pairs(ids, near)}.")
+    lines += [f"{line}." for line in contradicted(ids, exact, near)]
     if len(copied["leaks"]):
         lines.append(
             f"{len(copied['leaks'])} pair(s) of copies in train are in no common group, so folds may split them: "
-            f"{_pairs(ids, copied['leaks'])}."
+            f"{named(ids, copied['leaks'])}."
         )
-    across = sum(row["exact"] + row["near"] for row in copied["rows"] if row["across"])
-    if across:
-        lines.append(f"{across} pair(s) of copies have one image in train and one in test.")
+    both = in_both_parts(ids, found.copies.pairs, len(found.truths))
+    lines += [f"{line}." for line in both]
     absent = [row["name"] for row in content["classes"]["rows"] if not row["images"]]
     if absent:
         lines.append(f"In no train image: {', '.join(absent)}.")
@@ -261,10 +258,6 @@ def parts(found: Explored) -> dict[str, np.ndarray]:
     """part -> where its images are, n bool; without the test part where there is none."""
     masks = {"train": found.is_train, "test": ~found.is_train}
     return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def _pairs(ids: np.ndarray, pairs: np.ndarray) -> str:
-    return shown([f"{ids[a]} and {ids[b]}" for a, b in pairs], limit=2)
 
 
 def _edges(values: np.ndarray, count: int) -> np.ndarray:

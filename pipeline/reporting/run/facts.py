@@ -1,13 +1,14 @@
 """What a report is made from: the thresholds, what the held-out images got with them, and the submission."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.reporting.run import held_out, submitted
-from pipeline.runs import trained, tuning
+from pipeline.runs import dataset_shift, decoding, every, trained, tuned, tuning
+from pipeline.runs.decoding import Decoder
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
 
@@ -28,17 +29,24 @@ class Facts:
     content: thresholds.json; rules: its thresholds; ours: whether it is as `tune` wrote it, so that its scores belong
         to its thresholds.
     held_out: None when no fold held anything out; submitted: None without a submission.
+    decoder: how the answers became labels.
     histories: trained fold -> the rows of its history.csv, one dict of numbers per epoch; empty without the file.
     pictures: the arrays of tuning.npz; empty when there is none of these images.
+    shift: whether test pictures look as train pictures do; None where that cannot be told.
+    beside: run -> (its thresholds.json, why it has none that is true today), of runs of the same recipe whose folds are
+        made in another way.
     """
 
     content: dict
     rules: list
+    decoder: Decoder
     ours: bool
     held_out: held_out.HeldOut | None
     submitted: submitted.Submitted | None
     histories: dict
     pictures: dict
+    shift: dataset_shift.Shift | None = None
+    beside: dict[str, tuple[dict, str]] = field(default_factory=dict)
 
     @functools.cached_property
     def headline(self) -> Headline | None:
@@ -60,15 +68,19 @@ class Facts:
 def gather(job: Job) -> Facts:
     """Reads the files of the run. Raises UserError when they do not fit each other."""
     content, rules = tuning.read_thresholds(job.store.thresholds, job.competition.task.classes)
-    measured = held_out.measure(job, rules)
+    decoder = decoding.as_submitted(job, content)
+    measured = held_out.measure(decoder, rules)
     return Facts(
         content=content,
         rules=rules,
+        decoder=decoder,
         ours=records.read_record(job.store.thresholds) is not None,
         held_out=measured,
         submitted=submitted.read(job),
         histories={fold: _history(job.store.fold(fold) / "history.csv") for fold in trained.folds(job)},
         pictures=_pictures(job, measured),
+        shift=dataset_shift.of(job),
+        beside={one.name: tuned.standing(one.job) for one in every.split_otherwise(job)},
     )
 
 
@@ -76,7 +88,12 @@ def hidden_line(facts: Facts) -> str:
     """The score on the hidden truth, beside the one that was expected."""
     hidden, expected = facts.hidden, facts.headline
     line = f"score on the hidden truth {_with_error(hidden)} ({hidden.n} test images)"
-    return line + (f"; {expected.kind} {_with_error(expected)}" if expected else "")
+    line += f"; {expected.kind} {_with_error(expected)}" if expected else ""
+    by_unit = facts.submitted.official
+    if by_unit is None:
+        return line
+    score = submitted.Hidden(by_unit.score(), by_unit.error(), len(by_unit))
+    return f"{line}; {by_unit.metric.name} {_with_error(score)} ({score.n} units)"
 
 
 def _with_error(found: Headline | submitted.Hidden) -> str:

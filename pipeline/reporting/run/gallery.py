@@ -1,12 +1,17 @@
 """Cards for the page: images with the outlines of truth and prediction, and their probabilities."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from pipeline.reporting.run.held_out import HeldOut
 from pipeline.reporting.run.submitted import Submitted, labels_of_rows
 from pipeline.reporting.shared import pictures
 from pipeline.runs import answers
+from pipeline.runs.decoding import Decoder
 from pipeline.runs.job import Job
+from pipeline.tasks.ahead import in_order
+from pipeline.tasks.mistakes import mistake_map
 from pipeline.tasks.task import Task
 
 CLASSES = 3  # layers shown of one image: those with the most wrong pixels
@@ -35,35 +40,41 @@ def choose(scores: np.ndarray, wrong: np.ndarray, coverage: np.ndarray, count: i
     return {"worst": worst, "typical": typical, "best": best}
 
 
-def tiles(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> list[dict]:
+def tiles(decoder: Decoder, held_out: HeldOut, rules: list, indices: np.ndarray) -> list[dict]:
     """The content of the cards of held-out images: caption and panels of each."""
-    found = _decoded(job, held_out, rules, indices)
-    cards = []
-    for i in indices:
-        probabilities, decoded = found[i]
+    job = decoder.job
+
+    def card(found: tuple) -> tuple[int, dict]:
+        i, probabilities, decoded = found
         row = held_out.rows[i]
-        panels = _panels(
-            job.competition.task, job.prepared.images[row], job.prepared.labels[row], decoded, probabilities
-        )
+        panels = _panels(job.competition.task, _picture(job, row), job.prepared.labels[row], decoded, probabilities)
         measured = {"coverage": float(held_out.coverage[i]), "found": float(held_out.found[i])}
         measured["void"] = _holds_void(job.competition.task, job.prepared.labels[row])
-        where = f"fold {held_out.folds[i]}"
-        cards.append(_card(job, row, where, float(held_out.scores[i]), panels) | measured)
-    return cards
+        return i, _card(job, row, f"fold {held_out.folds[i]}", float(held_out.scores[i]), panels) | measured
+
+    # to compress a picture takes longer than to draw it
+    cards = dict(in_order(card, _decoded(decoder, held_out, rules, indices), "gallery"))
+    return [cards[i] for i in indices]
 
 
 def tiles_of_test(job: Job, submitted: Submitted, indices: np.ndarray) -> list[dict]:
     """The same for test images whose truth is known, from the submission: without probabilities."""
     rows, scores, task = submitted.rows[indices], submitted.tally.image_scores(), job.competition.task
     place = {row: i for i, row in enumerate(job.prepared.test)}
-    cards = []
-    for i, row, decoded in zip(indices, rows, labels_of_rows(job, rows), strict=True):
+    number = dict(zip(rows.tolist(), indices.tolist(), strict=True))
+    cards = {}
+    for row, decoded in labels_of_rows(job, rows):
+        i = number[row]
         truth = job.prepared.truth[place[row]]
-        panels = _panels(task, job.prepared.images[row], truth, decoded, None)
+        panels = _panels(task, _picture(job, row), truth, decoded, None)
         measured = {"coverage": task.coverage(truth), "found": float(submitted.coverage[i])}
         measured["void"] = _holds_void(task, truth)
-        cards.append(_card(job, row, "test", float(scores[i]), panels) | measured)
-    return cards
+        cards[i] = _card(job, row, "test", float(scores[i]), panels) | measured
+    return [cards[i] for i in indices.tolist()]
+
+
+def _picture(job: Job, row: int) -> np.ndarray:
+    return pictures.rgb(job.prepared.images[row], job.prepared.scaling)
 
 
 def _holds_void(task: Task, labels: np.ndarray) -> bool:
@@ -74,22 +85,24 @@ def _card(job: Job, row: int, where: str, score: float, panels: list[dict]) -> d
     return {"id": job.prepared.table["id"].iat[row], "where": where, "score": score, "panels": panels}
 
 
-def _decoded(job: Job, held_out: HeldOut, rules: list, indices: np.ndarray) -> dict:
-    """index -> (probabilities, labels) of held-out images, decoded with the rest of their group."""
-    task, groups = job.competition.task, held_out.groups
+def _decoded(decoder: Decoder, held_out: HeldOut, rules: list, indices: np.ndarray) -> Iterator[tuple]:
+    """(index, probabilities, labels) of held-out images, in any order, decoded with the rest of their group."""
+    job, groups = decoder.job, held_out.groups
     opened = {fold: answers.of_fold(job, fold) for fold in set(held_out.folds[indices].tolist())}
     wanted = list(indices)
-    if groups is not None and task.needs_groups:
+    if groups is not None and job.competition.task.needs_groups:
         wanted = np.flatnonzero(np.isin(groups, groups[indices])).tolist()
         opened |= {fold: answers.of_fold(job, fold) for fold in set(held_out.folds[wanted].tolist()) - set(opened)}
     answered = {i: opened[held_out.folds[i]][held_out.places[i]] for i in wanted}
-    items = (("" if groups is None else groups[i], answer) for i, answer in answered.items())
-    return {i: (answered[i], labels) for i, labels in zip(answered, task.decoded(items, rules), strict=True)}
+    asked, decoded = set(indices.tolist()), decoder.labels(held_out.rows[wanted], answered.values(), rules)
+    for (i, answer), labels in zip(answered.items(), decoded, strict=True):
+        if i in asked:
+            yield i, answer, labels
 
 
-def _panels(task: Task, image, truth: np.ndarray, found: np.ndarray, probabilities) -> list[dict]:
-    """Rows of pictures, each with a name: (address, what it is) of image, truth and prediction."""
-    picture = pictures.rgb(image)
+def _panels(task: Task, picture, truth: np.ndarray, found: np.ndarray, probabilities) -> list[dict]:
+    """Rows of pictures, each with a name: (address, what it is) of image, truth and prediction, of the probabilities
+    where they are known, and of what is wrong."""
     if task.colours:
         shown = [
             (picture, "the image"),
@@ -97,13 +110,18 @@ def _panels(task: Task, image, truth: np.ndarray, found: np.ndarray, probabiliti
             (pictures.painted(found, task), "the prediction"),
         ]
         addresses = [(pictures.data_uri(pictures.enlarged(part)), words) for part, words in shown]
+        if probabilities is not None:
+            likeliest = np.asarray(probabilities).max(axis=2)
+            addresses.append((pictures.heat_map(likeliest), "probability of the likeliest class"))
+        addresses.append((pictures.mistaken(truth, found, task), "what it should be, where it is wrong"))
         return [{"name": "", "pictures": addresses}]
     panels = []
     for name, layer in _layers(task, found, truth):
-        outlines = pictures.outlined(picture, truth[..., layer], found[..., layer])
+        outlines = pictures.outlined(picture, *(pictures.things(labels, task, layer) for labels in (truth, found)))
         shown = [(outlines, "outlines of truth and prediction")]
         if probabilities is not None:
             shown.append((pictures.heat_map(np.asarray(probabilities[..., layer])), "probabilities"))
+        shown.append((pictures.mistakes(mistake_map(task, found, truth, layer)), "mistakes"))
         panels.append({"name": name, "pictures": shown})
     return panels
 

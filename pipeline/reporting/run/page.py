@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pipeline.imaging.flips import SYMMETRIES
 from pipeline.recipe import scales
-from pipeline.reporting.run import gallery, reproduce, sections
+from pipeline.reporting.run import gallery, kinds, reproduce, sections, test_part, why
 from pipeline.reporting.run.facts import Facts, agreement
 from pipeline.reporting.shared import pictures
 from pipeline.reporting.shared.page import css, filled_in
-from pipeline.runs import trained, tuning
+from pipeline.runs import adopted, by_kind, own_groups, trained, tuning
 from pipeline.runs.job import Job
 from pipeline.training import trainer
 
@@ -38,19 +38,23 @@ def collect(job: Job, facts: Facts) -> dict:
         "fold_count": job.fold_table.count,
         "trained": folds,
         "scores": sections.scores(facts),
+        "official": sections.official(facts),
         "folds": sections.folds(facts),
         "learning": sections.learning(facts),
         "thresholds": sections.thresholds(facts, competition.task),
+        "postprocess": sections.postprocess(facts),
         "classes": sections.classes(facts, competition.task),
         "units": sections.units(facts),
         "also": list(competition.also),
         "searched": bool(facts.pictures),
         "coverage": sections.coverage(facts),
+        **_why(job, facts),
         "gallery": shown,
         "void": any(tile["void"] for group in shown for tile in group["tiles"]),
         "flips": sections.flips(facts, *_views(job)),
         "submission": sections.submission(facts, train),
         "submission_file": job.store.shown(job.store.submission),
+        "origin": reproduce.origin(job),
         "recipe": reproduce.recipe_fields(job),
         "environments": reproduce.environments(job),
         "changed_code": reproduce.changed_code(job),
@@ -58,10 +62,31 @@ def collect(job: Job, facts: Facts) -> dict:
         "commit": reproduce.git_commit(),
         "fingerprints": reproduce.fingerprints(job),
         "colours": {"truth": css(pictures.TRUTH), "found": css(pictures.FOUND)},
+        "mistake_colours": [*map(css, pictures.MISTAKES)],
         "legend": [
             (name, css(colour))
             for name, colour in zip(competition.task.classes, pictures.palette(competition.task), strict=False)
         ],
+    }
+
+
+def _why(job: Job, facts: Facts) -> dict:
+    """Not only how much, but what is wrong, of which pictures, and whether the test part is like them."""
+    task, table = job.competition.task, by_kind.table(job)
+    return {
+        "has_objects": task.objects,
+        "has_groups": facts.held_out is not None and facts.held_out.groups is not None,
+        "confusion": why.confusion(facts, task),
+        "pixels": why.pixels(facts, task),
+        "objects": why.objects(facts, task),
+        "average_precisions": why.average_precisions(facts),
+        "reliability": why.reliability(facts, task),
+        "expected": why.expected(facts),
+        "kinds": kinds.by_kind(facts, table),
+        "of_kinds": kinds.about(job, facts, table),
+        # listed with the scores where they are what is scored
+        "groups": {} if sections.units(facts) else kinds.by_group(facts),
+        "test_part": test_part.content(job, facts),
     }
 
 
@@ -83,10 +108,22 @@ def notes(job: Job, facts: Facts) -> list[str]:
     warning = _collapsed(job, facts)
     if warning:
         found.append(warning[0].upper() + warning[1:] + ".")
-    found += job.competition.remarks
+    found += [line[0].upper() + line[1:] + "." for line in _doubts(job, facts)]
+    if facts.shift and (shifted := facts.shift.warning()):
+        found.append(shifted[0].upper() + shifted[1:] + ".")
+    found += [f"{line[0].upper()}{line[1:]}." for line in own_groups.described(job.prepared, job.store.own_groups.name)]
+    found += [*job.competition.remarks, *job.prepared.notes]
     if not facts.ours:
         found.append("thresholds.json was made or edited by hand: the scores were counted anew with its thresholds.")
     return found
+
+
+def _doubts(job: Job, facts: Facts) -> list[str]:
+    """Of predictions that another program made: what makes one ask whether they are out-of-fold."""
+    origin = adopted.read(job.store)
+    if origin is None:
+        return []
+    return [*origin.get("warnings", []), *(adopted.doubts(facts.content) if facts.ours else [])]
 
 
 def _collapsed(job: Job, facts: Facts) -> str | None:
@@ -111,7 +148,7 @@ def _gallery(job: Job, facts: Facts) -> list[dict]:
         chosen = gallery.choose(held.scores, held.wrong, held.coverage, SHOWN)
 
         def tiles(indices):
-            return gallery.tiles(job, held, facts.rules, indices)
+            return gallery.tiles(facts.decoder, held, facts.rules, indices)
     elif found is not None and found.tally is not None:
         scores = found.tally.image_scores()
         chosen = gallery.choose(scores, 1 - scores, found.truth_coverage, SHOWN)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline.errors import UserError
-from pipeline.runs import trained
+from pipeline.runs import adopted, trained
 from pipeline.runs.identity import saved_in
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
@@ -36,7 +36,10 @@ def _source(job: Job) -> Job | None:
 
 
 def _commands(job: Job) -> list[str]:
-    """Of one run: one command where every fold of the recipe is trained, otherwise training and the rest."""
+    """Of one run: one command where every fold of the recipe is trained, otherwise training and the rest; of one that
+    was adopted, what adopts it."""
+    if origin := adopted.read(job.store):
+        return [origin["command"]]
     name, run = job.competition.name, ["--run", job.store.run, *recipe_options(job)]
     folds = trained.folds(job)
     count = job.recipe.trained_folds or job.fold_table.count
@@ -49,20 +52,20 @@ def _commands(job: Job) -> list[str]:
     ]
 
 
+def origin(job: Job, most: int = 12) -> dict | None:
+    """Of a run that was adopted, what adopted.json says, and the first of its files; None of one trained here."""
+    found = adopted.read(job.store)
+    if found is None:
+        return None
+    return {**found, "shown": list(found["files"].items())[:most], "more": max(0, len(found["files"]) - most)}
+
+
 def recipe_options(job: Job) -> list[str]:
     """`--recipe R --field value …`: the fields that differ from the named recipe.
 
     The epochs, not the budget that picked them: it would pick others elsewhere.
     """
-    named = recipes.resolve(job.competition.recipes.get(job.recipe_name, {}), {})
-    words = ["--recipe", job.recipe_name]
-    for field, value in recipes.differences(replace(job.recipe, budget=""), named).items():
-        option = recipes.option(field)
-        if isinstance(value, bool):
-            words.append(option if value else option.replace("--", "--no-", 1))
-        else:
-            words += [option, str(value)]
-    return words
+    return ["--recipe", job.recipe_name, *recipes.words(replace(job.recipe, budget=""), job.named_recipe)]
 
 
 def recipe_fields(job: Job) -> list[dict]:

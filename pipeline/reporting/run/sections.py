@@ -7,6 +7,8 @@ from pipeline.imaging.metrics import standard_error
 from pipeline.reporting.run.facts import Facts
 from pipeline.reporting.shared import charts, pictures
 from pipeline.reporting.shared.page import css
+from pipeline.runs import official as by_organisers
+from pipeline.runs import postprocessing
 from pipeline.tasks import scoring
 from pipeline.tasks.task import Task
 
@@ -38,6 +40,34 @@ def scores(facts: Facts) -> dict:
     kinds = {"mean_iou_at_half": "all images", "mean_iou_at_half_non_empty": "images with truth"}
     overlaps = [f"{content[key]:.4f} on {name}" for key, name in kinds.items() if content.get(key) is not None]
     return {"rows": rows, "chart": chart, "overlaps": overlaps}
+
+
+def official(facts: Facts) -> dict:
+    """The organisers' score and its parts, where the metric is another one; empty elsewhere. The first row is the
+    whole score."""
+    kept = facts.content.get("official", {}) if facts.ours else {}
+    hidden = facts.submitted.official if facts.submitted else None
+    metric = hidden.metric if hidden else None
+    if not (kept or hidden):
+        return {}
+    rows = [
+        {
+            "name": kept.get("name", metric and metric.name),
+            "cross_fitted": kept.get("cross_fitted"),
+            "error": kept.get("standard_error"),
+            "oof": kept.get("oof"),
+            "hidden": hidden and hidden.score(),
+            "hidden_error": hidden and hidden.error(),
+        }
+    ]
+    scores = metric.part_scores(hidden.statistics.sum(axis=0)).tolist() if hidden else []
+    names = [(part["name"], part["weight"]) for part in kept.get("parts", [])]
+    for k, (name, weight) in enumerate(names or [(part.name, part.weight) for part in metric.measured]):
+        part = kept["parts"][k] if kept else {}
+        row = {"name": f"{name}, weight {weight:g}", "hidden": scores[k] if scores else None}
+        rows.append(row | {key: part.get(key) for key in ("cross_fitted", "oof")})
+    missing = by_organisers.missing(kept or {"left_out": metric.left_out})
+    return {"rows": rows, "units": kept.get("units"), "incomplete": kept.get("incomplete"), "missing": missing}
 
 
 _CROSS = "thresholds chosen on the other folds: what to expect on new images"
@@ -104,6 +134,17 @@ def thresholds(facts: Facts, task: Task) -> list[dict]:
         if shared:
             break
     return found
+
+
+def postprocess(facts: Facts) -> str:
+    """What the competition's `postprocess` does for the labels, in a sentence; blank where there is none."""
+    job, kept = facts.decoder.job, facts.content.get("postprocess") if facts.ours else None
+    if job.competition.postprocess is None:
+        return ""
+    if kept is None:
+        return f"Postprocess: {'applied' if facts.decoder.applies else 'not applied'}, with thresholds made by hand."
+    line = postprocessing.line(kept)
+    return f"{line[0].upper()}{line[1:]}."
 
 
 def classes(facts: Facts, task: Task) -> list[dict]:

@@ -67,7 +67,7 @@ def dots(rows: list[tuple[str, float, float | None]]) -> str:
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)
 
-    return _svg("scores with their standard errors", draw, height=0.75 + 0.28 * len(rows))
+    return svg("scores with their standard errors", draw, height=0.75 + 0.28 * len(rows))
 
 
 def curves(title: str, series: list[tuple[str, list, list]]) -> str:
@@ -88,7 +88,7 @@ def curves(title: str, series: list[tuple[str, list, list]]) -> str:
         if len(series) > 1:
             axes.legend(fontsize=9.5, labelcolor=MUTED, ncols=1 + (len(series) > 3), handlelength=1.2)
 
-    return _svg(title, draw, width=4.0, height=2.6)
+    return svg(title, draw, width=4.0, height=2.6)
 
 
 def surface(means: np.ndarray, x: np.ndarray, y: np.ndarray, titles: list[str], chosen, error: float) -> str:
@@ -114,7 +114,7 @@ def surface(means: np.ndarray, x: np.ndarray, y: np.ndarray, titles: list[str], 
         bar = figure.colorbar(shown, ax=axes, pad=0.02, aspect=26, extend="min" if low > means.min() else "neither")
         bar.outline.set_visible(False)
 
-    return _svg(f"score by {titles[0]} and {titles[1]}", draw, height=2.9)
+    return svg(f"score by {titles[0]} and {titles[1]}", draw, height=2.9)
 
 
 def _ticks(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -138,7 +138,7 @@ def threshold_curve(means: np.ndarray, chosen: float, error: float) -> str:
         axes.set_ylim(max(float(means.min()), float(means.max()) - 0.25) - error)
         axes.set_xlabel("plain threshold")
 
-    return _svg("score by plain threshold", draw, height=2.9)
+    return svg("score by plain threshold", draw, height=2.9)
 
 
 def bars(names: list[str], values: list[float], errors: list[float], axis: str) -> str:
@@ -156,7 +156,7 @@ def bars(names: list[str], values: list[float], errors: list[float], axis: str) 
         axes.grid(axis="x", visible=False)
         axes.tick_params(length=0)
 
-    return _svg("score by coverage of the truth", draw, height=2.9)
+    return svg("score by coverage of the truth", draw, height=2.9)
 
 
 def shares(names: list[str], series: list[tuple[str, list[float]]], axis: str) -> str:
@@ -175,10 +175,10 @@ def shares(names: list[str], series: list[tuple[str, list[float]]], axis: str) -
         axes.tick_params(length=0)
         axes.legend(fontsize=9.5, labelcolor=MUTED)
 
-    return _svg("share of the images by coverage", draw, height=2.9)
+    return svg("share of the images by coverage", draw, height=2.9)
 
 
-def _svg(title: str, draw, width: float = 4.6, height: float = 2.7) -> str:
+def svg(title: str, draw, width: float = 4.6, height: float = 2.7) -> str:
     """What `draw(figure, axes)` draws, as an <svg> element that fills the width of its box."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -274,7 +274,7 @@ def columns(title: str, names: list[str], counts: list[int], axis: str) -> str:
         axes.grid(axis="x", visible=False)
         axes.tick_params(length=0)
 
-    return _svg(title, draw, height=2.9)
+    return svg(title, draw, height=2.9)
 
 
 def steps(title: str, edges: np.ndarray, series: list[tuple[str, np.ndarray]], axis: str, log: bool = False) -> str:
@@ -297,7 +297,7 @@ def steps(title: str, edges: np.ndarray, series: list[tuple[str, np.ndarray]], a
         if len(series) > 1:
             axes.legend(fontsize=9.5, labelcolor=MUTED, handlelength=1.2)
 
-    return _svg(title, draw, height=2.9)
+    return svg(title, draw, height=2.9)
 
 
 def scatter(title: str, x: np.ndarray, y: np.ndarray, axes_titles: tuple[str, str], means: tuple | None = None) -> str:
@@ -314,4 +314,4 @@ def scatter(title: str, x: np.ndarray, y: np.ndarray, axes_titles: tuple[str, st
         axes.set_ylabel(_shortened(axes_titles[1]))
         axes.tick_params(length=0)
 
-    return _svg(title, draw, height=2.9)
+    return svg(title, draw, height=2.9)

@@ -6,17 +6,22 @@ import colorsys
 import cv2
 import numpy as np
 
+from pipeline.store.scaling import Scaling
 from pipeline.tasks.task import Task
 
 TRUTH, FOUND = (0, 200, 220), (255, 140, 30)  # RGB: told apart on grey, in both themes and by the colour-blind
+# of a map of mistakes: nothing, right, missed, invented, and there but not matched
+MISTAKES = (20, 24, 31), (104, 113, 126), TRUTH, FOUND, (222, 84, 180)
 HUES = 24  # among which the colour of a class that is black or white is sought
 NEARLY = 30  # of 255: a colour this near to black or white is as hard to see
 SIDE = 288  # pixels that the longer side of a picture has at least (whole multiples), or at most (larger images)
 
 
-def rgb(image: np.ndarray) -> np.ndarray:
-    """H x W x C of any dtype to H x W x 3 uint8: the first three channels, or the first; all but uint8 is stretched
-    from its 1st to its 99th percentile."""
+def rgb(image: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
+    """H x W x C of any dtype to H x W x 3 uint8: the first three channels, or the first. As a network sees it, where
+    there is a scaling; otherwise all but uint8 is stretched from its 1st to its 99th percentile."""
+    if scaling is not None:
+        image = (np.nan_to_num(scaling.seen(image)).clip(0, 1) * 255).astype(np.uint8)
     shown = np.asarray(image[..., :3] if image.shape[-1] >= 3 else image[..., :1])
     if shown.dtype != np.uint8:
         values = shown.astype(np.float32)
@@ -25,13 +30,20 @@ def rgb(image: np.ndarray) -> np.ndarray:
     return np.repeat(shown, 3, axis=2) if shown.shape[-1] == 1 else shown
 
 
+def things(labels: np.ndarray, task: Task, layer: int = 0) -> np.ndarray:
+    """H x W of H x W x layers labels, for `outlined`: of one class what is scored, of which labels may be shares."""
+    return next(task.masks(labels)) if task.outputs == 1 else labels[..., layer]
+
+
 def outlined(picture: np.ndarray, truth: np.ndarray, found: np.ndarray | None = None) -> str:
     """An H x W x 3 picture with the outlines of what is in H x W maps (0 is nothing, every other number a thing of its
     own): the truth's broad, the prediction's thin above it."""
     canvas = enlarged(picture)
     for things, colour, width in ((truth, TRUTH, 5), (found, FOUND, 3)):
         if things is not None:
-            canvas[_edges(enlarged(np.ascontiguousarray(things, np.uint16)), width)] = colour
+            # a map of yes and no is as large as its picture, and needs no copy
+            numbers = things.view(np.uint8) if things.dtype == bool else np.ascontiguousarray(things, np.uint16)
+            canvas[_edges(enlarged(numbers), width)] = colour
     return data_uri(canvas)
 
 
@@ -75,6 +87,19 @@ def painted(labels: np.ndarray, task: Task) -> np.ndarray:
     colours = palette(task)
     table[: len(colours)] = colours
     return table[labels[..., 0]]
+
+
+def mistakes(codes: np.ndarray) -> str:
+    """H x W codes of `tasks.mistakes.mistake_map`, each in its colour."""
+    return data_uri(enlarged(np.array(MISTAKES, np.uint8)[codes]))
+
+
+def mistaken(truth: np.ndarray, found: np.ndarray, task: Task) -> str:
+    """H x W x 1 class numbers: where they differ the colour of the true class, grey elsewhere, black where void."""
+    shown = painted(truth, task)
+    right = (truth == found)[..., 0] & (truth[..., 0] < len(task.classes))
+    shown[right] = MISTAKES[1]
+    return data_uri(enlarged(shown))
 
 
 def heat_map(probabilities: np.ndarray) -> str:

@@ -1,0 +1,1 @@
+"""Predictions that another program made, read from whatever layout it wrote (`adopt`)."""

@@ -1,0 +1,102 @@
+"""All of a foreign run, checked before anything is written: which images, what values, which sizes, which folds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.adoption import converted, ids, placing, values
+from pipeline.adoption.converted import How, Reader
+from pipeline.adoption.parts import Found, Part
+from pipeline.adoption.placing import Plan
+from pipeline.store.fold_table import FoldTable
+from pipeline.store.prepared import Prepared
+from pipeline.tasks import scoring
+from pipeline.tasks.ahead import in_order
+from pipeline.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What `taken` found fit to be a run.
+
+    Attributes:
+        plan: which picture goes where. notes: what was assumed, a line each.
+        readers, rows: of each part, by its `id()`: what converts it, and the rows of its pictures.
+        sizes: height and width of each image of ours.
+    """
+
+    plan: Plan
+    notes: list[str]
+    prepared: Prepared
+    task: Task
+    readers: dict[int, Reader]
+    rows: dict[int, np.ndarray]
+    sizes: list[tuple[int, int]]
+
+    def converted(self, pictures: list[tuple[Part, int]]) -> Iterator[tuple[str, np.ndarray]]:
+        """(our id, H x W x outputs uint8) of each picture, in this order."""
+        names = self.prepared.table["id"].to_numpy()
+        found = in_order(lambda pair: self._converted(*pair), pictures, quiet=True)
+        for (part, place), picture in zip(pictures, found, strict=True):
+            yield names[self.rows[id(part)][place]], picture
+
+    def _converted(self, part: Part, place: int) -> np.ndarray:
+        return self.readers[id(part)](place, self.sizes[self.rows[id(part)][place]])
+
+    def warnings(self, metric) -> list[str]:
+        """What lowers the trust in the score, a line each: files that also answer what their fold learnt."""
+        found = list(self.plan.warnings)
+        for fold, learnt in self.plan.learnt.items():
+            held = self._score(metric, self.plan.valid[fold])
+            known = self._score(metric, list(learnt.values()))
+            line = (
+                f"fold {fold} also answers {len(learnt)} images that it does not hold out (left out): at .5 it scores "
+            )
+            line += f"{held:.3f} on what it holds out, {known:.3f} on those"
+            found.append(line + (": was it trained on both?" if held >= known else ""))
+        return found
+
+    def _score(self, metric, pictures: list[tuple[Part, int]]) -> float:
+        """At .5, of train images."""
+        rows = np.array([self.rows[id(part)][place] for part, place in pictures])
+        order = np.argsort(rows, kind="stable")
+        groups = self.prepared.table["group"].to_numpy()
+        items = (
+            (groups[row], picture, self.prepared.labels[row])
+            for row, (_, picture) in zip(rows[order], self.converted([pictures[i] for i in order]), strict=True)
+        )
+        rules = self.task.plain_thresholds()
+        return scoring.count(metric, self.task, items, rules, self.prepared.groups(rows[order])).score()
+
+
+def taken(found: Found, prepared: Prepared, table: FoldTable, task: Task, file: str, given: dict) -> Taken:
+    """Raises UserError for whatever cannot be part of a run.
+
+    Args:
+        file: the table of folds, for messages. given: what the options say: logits, fit, channels, names.
+    """
+    names = ids.renamed(Path(given["names"])) if given["names"] else {}
+    owned, left_out = placing.all_owned(found.parts, prepared, names)
+    plan = placing.plan(owned, table, prepared, file)
+    how = How(given["logits"], given["fit"], given["channels"])
+    own = list(zip(prepared.table["height"].tolist(), prepared.table["width"].tolist(), strict=True))
+    readers = [converted.reader(one.part, task, own[one.rows[0]], how) for one in owned]
+    looked = [converted.surveyed(one) for one in readers]
+    notes = [*left_out, *plan.notes]
+    # of all parts together: a fold whose every value is small is no mask
+    most = max((survey.high for r, (survey, _) in zip(readers, looked, strict=True) if not r.labels), default=0)
+    for i, (one, (survey, sizes)) in enumerate(zip(owned, looked, strict=True)):
+        reader, where = readers[i], one.part.where
+        odd = values.checked(survey, where, one.part.of, how.logits, reader.labels)
+        if not reader.labels:
+            readers[i] = reader = replace(reader, scale=values.scale_of(survey, most, where))
+            odd += values.doubts(survey, most, reader.scale, where)
+        converted.check_sizes(reader, sizes, [own[row] for row in one.rows])
+        notes += [*converted.notes(reader, survey, sizes, [own[row] for row in one.rows]), *odd]
+    for reader in readers:
+        lost = converted.lost_objects(reader, list(range(len(reader.part))))
+        notes += [lost] if lost else []
+    by_part = {id(one.part): reader for one, reader in zip(owned, readers, strict=True)}
+    return Taken(plan, notes, prepared, task, by_part, {id(one.part): one.rows for one in owned}, own)

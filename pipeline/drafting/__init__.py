@@ -1,0 +1,1 @@
+"""A competition's file, drafted from what a folder holds: what `new` writes."""

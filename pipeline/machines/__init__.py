@@ -1,0 +1,1 @@
+"""Where folds learn: each in a process of its own, on this machine or on others. They hand over files."""

@@ -1,0 +1,76 @@
+"""The notebook that answers on Kaggle: three cells, which say where the pack is, run `infer`, show its first rows."""
+
+import json
+
+# where Kaggle mounts what a notebook is given, and where it looks for what it gives
+INPUT, WORKING = "/kaggle/input", "/kaggle/working"
+
+
+def cells(competition, limit: str) -> list[str]:
+    """Their texts. `limit`: the time that `infer` may take."""
+    name = competition.slug.rsplit("/", 1)[-1] or competition.name
+    where = f"""\
+# The pack (a data set) and the competition's files, wherever Kaggle has mounted them
+from pathlib import Path
+
+INPUT, WORKING = Path("{INPUT}"), Path("{WORKING}")
+PACK = next((path.parent for depth in range(1, 5) for path in INPUT.glob("*/" * depth + "pack.json")), None)
+DATA = next((path for path in (INPUT / "{name}", INPUT / "competitions" / "{name}") if path.is_dir()), None)
+assert PACK, "add the pack to this notebook: Add Input, Datasets"
+assert DATA, "add the competition to this notebook: Add Input, Competitions"
+print(PACK, DATA)"""
+    infer = f"""\
+# Every test picture there is now; in the rerun Kaggle puts the hidden ones in their place
+import os
+import subprocess
+import sys
+
+paths = os.pathsep.join([str(PACK), str(PACK / "packages")])
+words = ["{competition.name}", "infer", "--data", str(DATA), "--root", str(WORKING), "--time-limit", "{limit}"]
+# -B: the pack cannot be written into
+command = [sys.executable, "-B", "-m", "pipeline", *words]
+subprocess.run(command, check=True, env={{**os.environ, "PYTHONPATH": paths}})"""
+    form = competition.format
+    show = f"""\
+# The first rows
+import pandas
+
+pandas.read_csv(WORKING / "submission{form.suffix}").head()"""
+    if form.files:
+        show = f"""\
+# The first files
+import zipfile
+
+zipfile.ZipFile(WORKING / "submission{form.suffix}").namelist()[:5]"""
+    return [where, infer, show]
+
+
+def text(competition, limit: str) -> str:
+    """The .ipynb."""
+    return of(cells(competition, limit))
+
+
+def of(texts: list[str], about: str = "") -> str:
+    """An .ipynb of cells of code, below a cell for people where there is something to say."""
+    found = [{"cell_type": "markdown", "id": "about", "metadata": {}, "source": about}] if about else []
+    found += [
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": f"cell-{number}",
+            "metadata": {},
+            "outputs": [],
+            "source": cell.splitlines(keepends=True),
+        }
+        for number, cell in enumerate(texts)
+    ]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": found, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def read(content: str, where: str) -> list[str]:
+    """The texts of the cells of code of a notebook. Raises ValueError where it is none."""
+    found = json.loads(content)
+    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
+        raise ValueError(f"{where} is no notebook")
+    return ["".join(cell.get("source", [])) for cell in found["cells"] if cell.get("cell_type") == "code"]

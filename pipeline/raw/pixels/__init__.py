@@ -1,0 +1,1 @@
+"""Files of pictures -> pixels: a kind of file each, behind `raw.pictures`."""

@@ -1,0 +1,1 @@
+"""Out-of-fold against public, over all uploads."""

@@ -1,0 +1,1 @@
+"""The page about tiles that are parts of one picture."""

@@ -1,0 +1,1 @@
+"""Which two submissions to choose."""

@@ -1,0 +1,37 @@
+"""What the names of files say of predictions."""
+
+import pytest
+
+from pipeline.adoption import words
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "fold"),
+    [
+        ("oof.npz", "oof", None),
+        ("oof_fold0.npz", "oof", 0),
+        ("out_of_fold_3.npy", "oof", 3),
+        ("OOF_preds.npy", "oof", None),
+        ("valPreds.npy", "oof", None),
+        ("fold_0/validation/case.npz", "oof", 0),
+        ("fold10/held_out/a.png", "oof", 10),
+        ("cv2/valid/a.png", "oof", 2),
+        ("test.h5", "test", None),
+        ("test_fold-4.npz", "test", 4),
+        ("oof/test.npz", "test", None),
+        ("predictions/a.png", "", None),
+        ("train_preds.npz", "train", None),
+        ("fold0/preds.npz", "", 0),
+        ("latest.npz", "", None),
+        ("manifold3.npz", "", None),
+    ],
+)
+def test_a_name_says_role_and_fold(name, role, fold):
+    assert (words.role_of(name), words.fold_of(name)) == (role, fold)
+
+
+def test_ids_and_labels_are_called_so():
+    assert [words.holds_ids(name) for name in ("ids", "test_ids", "image_id", "filenames", "preds")] == [True] * 4 + [
+        False
+    ]
+    assert [words.holds_labels(name) for name in ("labels", "instance_map", "predictions")] == [True, True, False]
