@@ -44,6 +44,7 @@ class Recipe:
     crop: int = 0  # training learns random windows of this side (or a little more); 0 is the whole input
     non_empty: float = 0.0  # share of these windows that hold something, at the least
     tile: int = 1024  # larger pictures are predicted in overlapping tiles of this side; 0 is never
+    tones: str = "stored"  # stored | own: each picture in grey, on dark ground, over the range that it uses itself
     neighbours: int = 0  # slices before and after that become channels (2.5-D), for images that are slices of volumes
     slices: int = 1  # of a volume, seen and answered together (3-D)
 
@@ -124,6 +125,8 @@ class Recipe:
             raise UserError("--slices already shows a network the slices around: leave --neighbours at 0")
         if (self.hue or self.to_grey) and (self.neighbours or self.slices > 1):
             raise UserError("--hue and --to-grey are of pictures in colour, not of slices side by side")
+        if (self.hue or self.to_grey) and self.tones == "own":
+            raise UserError("--hue and --to-grey are of colours, and --tones own sees none; give --hue 0 --to-grey 0")
         if self.pseudo and self.slices > 1:
             raise UserError("--pseudo learns single images, --slices also those around them; leave one of them out")
         if self.non_empty and not self.crop:
@@ -151,6 +154,7 @@ _CHOICES = {
     "optimizer": ("adamw", "sgd"),
     "decoder": ("transposed2", "transposed3", "upsampling"),
     "fit": ("pad", "resize", "double"),
+    "tones": ("stored", "own"),
     "schedule": ("cosine", "constant"),
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "xla": ("auto", "on", "off"),

@@ -1,7 +1,7 @@
 """No network: a filter, a threshold, and nothing learnt but which of them. The floor that a network must beat.
 
-Otsu's threshold: Otsu 1979 (IEEE Trans. Syst. Man Cybern. 9, 62). Valleys by the Hessian: Lindeberg 1998 (Int. J.
-Comput. Vis. 30, 117). What touches is told apart by the kind of answer (`Task.of_one`).
+Valleys by the Hessian: Lindeberg 1998 (Int. J. Comput. Vis. 30, 117). What touches is told apart by the kind of answer
+(`Task.of_one`).
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.imaging.otsu import FLAT, otsu
 
-FLAT = 1e-6  # what varies less than this is constant
 BINS = 4096  # of the fixed levels tried, from -1 to 1; filters hardly answer beyond
 
 
@@ -109,25 +109,6 @@ CANDIDATES = {
     "blob 5": partial(blob, radius=5),
     "blob 9": partial(blob, radius=9),
 }
-
-
-def otsu(values: np.ndarray) -> tuple[float, float]:
-    """Otsu's threshold and the distance between the means of its two classes; 0 is the distance where all are equal.
-
-    Of H x W float32. The upper class is `values >= threshold`. 256 bins from the smallest to the largest value.
-    """
-    low, high = float(values.min()), float(values.max())
-    if high - low < FLAT:
-        return low, 0.0
-    step = (high - low) / 255
-    binned = ((values - low) / step + 0.5).astype(np.uint8)
-    below, _ = cv2.threshold(binned, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    threshold = low + (below + 0.5) * step
-    upper = values >= threshold
-    if upper.all():
-        # as near to each other as float32 knows
-        return threshold, 0.0
-    return threshold, float(values[upper].mean() - values[~upper].mean())
 
 
 def soft(image: np.ndarray, choice: dict) -> np.ndarray:

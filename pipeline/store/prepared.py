@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.store.disk import read_json, read_rows
 from pipeline.store.flat import FlatReader
 from pipeline.store.scaling import Scaling
-from pipeline.store.seen import Seen, SeenPicture, Together
+from pipeline.store.seen import Seen, SeenPicture, Together, Toned
 
 
 class Prepared:
@@ -125,21 +125,27 @@ class Prepared:
         content = record.get("scaling")
         return None if content is None else Scaling.from_json(content, self.info["channels"], where)
 
-    def view(self, neighbours: int = 0, slices: int = 1, scaling: Scaling | None = None) -> "View":
+    def view(
+        self, neighbours: int = 0, slices: int = 1, scaling: Scaling | None = None, tones: str = "stored"
+    ) -> "View":
         """The images as a network sees them: alone, with the slices before and after as further channels, or as
-        patches of a volume, `slices` of them together. `scaling`: by which it has learnt; None is as stored.
+        patches of a volume, `slices` of them together. `scaling`: by which it has learnt; None is as stored. `tones`:
+        `stored`, or each picture's `own`, in grey.
 
         Raises UserError when the images are no slices: without groups none has a neighbour.
         """
         count = slices if slices > 1 else 2 * neighbours + 1
         plain = self.images if scaling is None else Seen(self.images, scaling.seen)
+        info = _seen_as(self.info, scaling)
+        if tones == "own":
+            plain, info = Toned(plain), {**info, **_TONED}
         if count == 1:
-            return View(plain, _seen_as(self.info, scaling, 1), scaling=scaling, stored=self.images)
+            return View(plain, info, scaling=scaling, stored=self.images)
         if not (self.table[VOLUME] != "").any():
             option = "--slices" if slices > 1 else "--neighbours"
             raise UserError(f"{option} wants images that are slices of volumes; these have no groups")
         images = Patches(self, slices, plain) if slices > 1 else Neighbours(self, neighbours, plain)
-        return View(images, _seen_as(self.info, scaling, count), slices, scaling, self.images)
+        return View(images, _side_by_side(info, count), slices, scaling, self.images)
 
     def _whole_numbers(self, name: str, rows: np.ndarray) -> FlatReader:
         # not recorded by earlier versions
@@ -202,15 +208,21 @@ def _index(path: Path, has_train: bool) -> dict:
     return found
 
 
-def _seen_as(info: dict, scaling: Scaling | None, count: int) -> dict:
-    """prepared.json for `count` images side by side, as they are seen."""
-    if scaling is None and count == 1:
+# mean and std are about those of pictures on dark ground
+_TONED = {"dtype": "float32", "range": 1.0, "channels": 1, "mean": [0.25], "std": [0.25]}
+
+
+def _seen_as(info: dict, scaling: Scaling | None) -> dict:
+    """prepared.json, of images as they are seen."""
+    if scaling is None:
         return info
-    seen = {"mean": info["mean"], "std": info["std"]}
-    if scaling is not None:
-        seen = {"dtype": "float32", "range": 1.0, "mean": list(scaling.mean), "std": list(scaling.std)}
-    wider = {name: seen[name] * count for name in ("mean", "std")}
-    return {**info, **seen, "channels": info["channels"] * count, **wider}
+    return {**info, "dtype": "float32", "range": 1.0, "mean": list(scaling.mean), "std": list(scaling.std)}
+
+
+def _side_by_side(info: dict, count: int) -> dict:
+    """prepared.json for `count` images as the channels of one."""
+    wider = {name: info[name] * count for name in ("mean", "std")}
+    return {**info, "channels": info["channels"] * count, **wider}
 
 
 @dataclass(frozen=True)

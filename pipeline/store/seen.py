@@ -1,11 +1,13 @@
 """Pictures as a network sees them, computed of what is asked for: of a large one, and of many together, a window alone.
 
-`store.scaling` says how values are seen.
+`store.scaling` and `imaging.tones` say how values are seen.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+
+from pipeline.imaging.tones import Tone, tone_of
 
 
 class Seen:
@@ -52,6 +54,27 @@ class SeenPicture:
 
     def astype(self, dtype, copy: bool = True) -> np.ndarray:
         return np.asarray(self).astype(dtype, copy=copy)
+
+
+class Toned:
+    """Like `Seen`, of pictures that each have tones of their own: `toned[row]` is H x W x 1 float32, 0..1.
+
+    A picture is looked at as a whole when it is first asked for, and never again.
+    """
+
+    def __init__(self, images):
+        self.images = images
+        self.heights, self.widths = images.heights, images.widths
+        self.tones: dict[int, Tone] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, row: int) -> SeenPicture:
+        picture = self.images[row]
+        if row not in self.tones:
+            self.tones[row] = tone_of(picture)
+        return SeenPicture(picture, self.tones[row].seen, 1)
 
 
 class Together:

@@ -176,7 +176,7 @@ def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, re
 
 def _view_of(plan: FoldPlan, prepared: Prepared, recipe: Recipe) -> View:
     """The images as the fold sees them while it learns."""
-    return prepared.view(recipe.neighbours, recipe.slices, prepared.scaling_of(plan.inputs, plan.folder))
+    return prepared.view(recipe.neighbours, recipe.slices, prepared.scaling_of(plan.inputs, plan.folder), recipe.tones)
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -199,14 +199,14 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
     """Loads the weights in `folder` once. Returns what answers by them: (prepared data of the same kind, rows, flips,
     scales) -> (row, bands) as `Predictor.predict_in_bands`. Raises UserError as `load_weights`."""
     scaling = weights.scaling_of(folder / WEIGHTS, prepared)
-    info = prepared.view(recipe.neighbours, recipe.slices, scaling).info
+    info = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones).info
     with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
         network = network_for(recipe, competition, info)
         load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, info, network, str(folder / WEIGHTS))
 
     def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
-        view = prepared.view(recipe.neighbours, recipe.slices, scaling)
+        view = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
         return predictor.predict_in_bands(view, rows, flips, seen)
 
     return answer
@@ -242,7 +242,7 @@ def _learner(network, recipe: Recipe, competition: Competition, view: View, batc
         symmetry=competition.symmetry,
         weights=losses.balance(pixels, recipe.class_balance),
         scaled=scaled,
-        bounded=view.scaling is None,
+        bounded=view.scaling is None or recipe.tones == "own",
     )
     of_two_rates = recipe.encoder_rate != 1 or recipe.freeze_epochs
     below = encoders.below(network, recipe) if of_two_rates else None

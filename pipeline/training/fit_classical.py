@@ -33,7 +33,7 @@ def train_fold(plan: FoldPlan, prepared: Prepared, competition: Competition, rec
     competition.task.of_one(np.zeros((8, 8), np.uint8))
     filled = plan.learnt[prepared.table["coverage"].to_numpy(float)[plan.learnt] > 0]
     rows = filled[np.linspace(0, len(filled) - 1, min(MOST, len(filled))).astype(int)]
-    view = prepared.view(scaling=prepared.scaling_of(plan.inputs, plan.folder))
+    view = prepared.view(scaling=prepared.scaling_of(plan.inputs, plan.folder), tones=recipe.tones)
     filled_in = competition.task.filled
     pairs = ((_scaled(view, row), filled_in(prepared.labels[row]), *_known(view, row)) for row in rows)
     with _enough_memory(), records.recorded(plan.folder / CHOICE, plan.inputs) as part:
@@ -61,7 +61,7 @@ def answering(folder, prepared: Prepared, competition: Competition, recipe: Reci
     choice, task, scaling = _read(folder / CHOICE), competition.task, weights.scaling_of(folder / CHOICE, prepared)
 
     def answer(prepared: Prepared, rows, flips=(), scales=()) -> Iterator:
-        view = prepared.view(scaling=scaling)
+        view = prepared.view(scaling=scaling, tones=recipe.tones)
 
         def one(row):
             return view.blanked(row, task.of_one(classical.soft(_scaled(view, row), choice)))

@@ -124,7 +124,7 @@ def _sample(plan: FoldPlan, prepared: Prepared, recipe: Recipe, competition: Com
 def _predictions(rows: np.ndarray, prepared: Prepared, competition: Competition, recipe: Recipe) -> dict[str, float]:
     """`ready`, `image`, `flipped` and `count` of a Pace, from these images of the train part."""
     began = time.monotonic()
-    view, task = prepared.view(recipe.neighbours, recipe.slices, prepared.scaling), competition.task
+    view, task = prepared.view(recipe.neighbours, recipe.slices, prepared.scaling, recipe.tones), competition.task
     network = fit.network_for(recipe, competition, view.info)
     predictor = fit.predictor_for(recipe, competition, view.info, network)
     groups = prepared.table["group"].to_numpy()

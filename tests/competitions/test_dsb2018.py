@@ -140,9 +140,29 @@ def test_images_labels_kinds_and_groups_are_read_however_packed(tmp_path, packin
     assert {name: image.kind for name, (image, _, _) in images.items()} == {
         **dict.fromkeys(["a_upper", "b_other", "c_lower", "d_copy", "z_grey"], "fluorescence"),
         "e_white": "stained on white",
-        "f_lilac": "stained on colour",
+        "f_lilac": "stained on violet",
         "y_bright": "brightfield",
     }
+
+
+@pytest.mark.parametrize(
+    ("ground", "stain", "share", "kind"),
+    [
+        ((10, 10, 12), (90, 90, 90), 0.2, "fluorescence"),
+        ((200, 200, 200), (120, 120, 120), 0.2, "brightfield"),
+        ((210, 208, 212), (120, 40, 130), 0.3, "stained on white"),
+        ((238, 239, 222), (40, 40, 110), 0.3, "stained on yellow"),
+        ((190, 160, 205), (80, 20, 180), 0.3, "stained on violet"),
+        ((226, 190, 221), (120, 60, 140), 0.3, "stained on pink"),
+        # tissue with a gap through which the slide is seen
+        ((228, 229, 225), (190, 120, 170), 0.7, "stained on pink"),
+    ],
+)
+def test_the_ground_and_its_colour_are_the_kind(ground, stain, share, kind):
+    picture = np.empty((20, 20, 3), np.uint8)
+    picture[:] = ground
+    picture[: round(20 * share)] = stain
+    assert dsb2018.kind_of(picture) == kind
 
 
 def test_where_masks_overlap_the_later_one_wins_and_it_is_said(tmp_path):
@@ -232,7 +252,7 @@ def test_the_real_files_are_complete(real):
 
 def test_the_real_pictures_are_of_four_kinds_and_the_rare_ones_are_rare(real):
     kinds = collections.Counter(image.kind for image in real.images if image.part == "train")
-    assert set(kinds) == {"fluorescence", "brightfield", "stained on white", "stained on colour"}
+    assert set(kinds) == {"fluorescence", "brightfield", "stained on white", "stained on violet"}
     assert 0.7 < kinds["fluorescence"] / kinds.total() < 0.9
     assert 0 < kinds["brightfield"] / kinds.total() < 0.05
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -111,14 +110,12 @@ def test_two_whole_runs_at_once_end_in_one_result(demo_root):
     """The second waits for the first, and finds everything done."""
     words = [sys.executable, "-P", "-m", "pipeline", "demo", "--model", "classical", "--folds", "3", "--run", "both"]
     words += ["--wait", "--root", demo_root]
-    started = time.monotonic()
     both = [
         subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     outs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], outs
-    assert time.monotonic() - started < 300
     assert all("submissions/demo-both.csv" in out or "submit: up to date" in out for out, _ in outs)
     left = [path for path in demo_root.rglob("*") if ".part-" in path.name]
     assert left == []

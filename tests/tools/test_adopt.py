@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -188,10 +187,8 @@ def test_what_makes_one_doubt():
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_wrong_command_is_refused_before_anything_is_opened(tmp_path, words, says):
-    started = time.monotonic()
     assert says in run("demo", *words, root=tmp_path, status=2)
     assert list(tmp_path.iterdir()) == []
-    assert time.monotonic() - started < 2
 
 
 def test_without_a_competition_it_is_refused(tmp_path, capsys):

@@ -258,3 +258,28 @@ def test_no_loss_learns_from_what_is_not_known(name):
     if name in ("dice", "lovasz"):
         within = [values[:, :, :4] for values in (logits, target)]
         assert before == pytest.approx(float(keras.ops.convert_to_numpy(loss(*within))), abs=1e-6)
+
+
+# tones of its own
+
+
+def foreign(picture: np.ndarray) -> np.ndarray:
+    """The same scene, dark on bright, in colour and of little contrast: H x W x 3."""
+    return np.concatenate([200 - picture // 2, 220 - picture // 2, 180 - picture // 2], axis=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fields", [TINY, {**TINY, "neighbours": 1}, {"model": "classical"}], ids=["unet", "2.5d", "classical"]
+)
+def test_in_its_own_tones_a_picture_of_another_kind_is_learnt_and_answered_as_it_was(tmp_path, fields):
+    """Batches, held-out pictures and flips see the same numbers, up to 8 bits of another contrast."""
+    answers = []
+    for name, change in (("plain", lambda x: np.repeat(x, 3, axis=2)), ("foreign", foreign)):
+        job = job_of(tmp_path / name, change, tones="own", hue=0.0, to_grey=0.0, **fields)
+        plan = learnt(job)
+        assert job.prepared.view(tones="own").info["channels"] == 1
+        found = Predictions(plan.folder, "valid", 1)
+        answers.append(np.stack([found[i] for i in range(len(plan.held_out))]).astype(int))
+    plain, other = answers
+    assert plain.std() > 2 and np.abs(plain - other).mean() < 0.2 * plain.std()
