@@ -126,7 +126,7 @@ def test_what_is_not_there_is_refused_with_what_is(copy):
         (("--augment", "cut=1"), "'cut' is no augmentation; known are: cutout, blur"),
         (("--augment", "noise=1"), "'noise' has an option of its own: --noise 1"),
         (("--encoder", "strided", "--weights", "imagenet"), "strided begins with no weights from elsewhere"),
-        (("--model", "plane"), "known are: deeplabv3plus, tiny, unet"),
+        (("--model", "plane"), "known are: deeplabv3plus, maskrcnn, tiny, unet"),
     ):
         assert says in call(copy, "-m", "pipeline", "demo", "train", *option, status=2)
 

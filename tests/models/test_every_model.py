@@ -115,7 +115,7 @@ def test_the_classical_model_goes_through_every_stage_without_keras(demo_root):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["demo", "--model", "unet4"], "--model is 'unet4'; known are: deeplabv3plus, unet, "),
+        (["demo", "--model", "unet4"], "--model is 'unet4'; known are: deeplabv3plus, maskrcnn, unet, "),
         (["demo", "--encoder", "resnet5"], "--encoder is 'resnet5'; known are: "),
         (["demo", "--model", "unet2015", "--encoder", "resnet50"], "--model unet2015 has no place for an --encoder"),
         (["demo", "--weights", "imagenet"], "--weights is of an --encoder"),
