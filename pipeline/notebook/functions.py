@@ -226,6 +226,7 @@ def tune(
         coverage=np.array([task.coverage(one) for one in true]),
         folds=np.zeros(len(true), int) if of_images is None else of_images,
         search=task.search(what.metric, items, groups),
+        plain=task.plain_thresholds(),
         unflipped=None,
         metric=what.metric,
         groups=groups,

@@ -60,7 +60,7 @@ class Trials:
             apart = tuning.chosen_apart(data)
             self._parts = [inside for inside, _ in apart]
             learnt = [data.tally(rules).of(np.setdiff1d(everything, inside)).score() for inside, rules in apart]
-            on_all = data.tally(data.search.choose(everything)).score()
+            on_all = data.tally(data.choose(everything)).score()
             self._found[weights] = Tried(on_all, learnt, tuning.crossed_by(data, apart))
             self.each()
         return self._found[weights]
@@ -142,7 +142,10 @@ def choose(trials: Trials) -> Choice:
         if one.cross_fitted is not None
     }
     gain, error = gains.get((weighted.name, mean.name), (0.0, 0.0))
-    return Choice(weighted if gain > error else mean, single, mean, weighted, gains)
+    held = trials.of(alone[0]).held
+    parts = 0 if held is None else tuning.parts_of(held.groups, len(held))
+    kept = weighted if tuning.is_evidence(gain, error, parts) else mean
+    return Choice(kept, single, mean, weighted, gains)
 
 
 def _contender(trials: Trials, name: str, chosen: Callable[[Callable[[Tried], float]], Weights]) -> Contender:

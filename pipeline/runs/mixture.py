@@ -74,6 +74,7 @@ class Mixture:
             coverage=table["coverage"].to_numpy(float)[rows],
             folds=np.repeat(self.folds, [len(self.rows(fold)) for fold in self.folds]),
             search=job.competition.task.search(metric, items, of_rows),
+            plain=job.competition.task.plain_thresholds(),
             unflipped=None,
             metric=metric,
             groups=of_rows,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.runs import answers, official
+from pipeline.runs import answers, official, tuning
 from pipeline.runs.decoding import Decoder
 from pipeline.runs.tuning import Apart, OutOfFold
 from pipeline.tasks import scoring
@@ -72,8 +72,7 @@ def measured(other: OutOfFold, data: OutOfFold, chosen: Apart) -> dict:
     gain, error = scoring.gain(*pair)
     counts = [one.tally_of(chosen).statistics.reshape(len(data.ids), -1) for one in (other, data)]
     return {
-        # of a single independent part there is no error, and no gain of it is evidence
-        "kept": bool(gain > error and len(pair[0].deviations()) > 1),
+        "kept": tuning.is_evidence(gain, error, data.parts),
         "gain": gain,
         "error": error,
         "with": pair[0].score(),
@@ -91,7 +90,9 @@ def line(found: dict) -> str:
     """`postprocess: +0.0031 ± 0.0012 (mean Dice, …), kept`: what `tune` says."""
     if found["gain"] is None:
         return "postprocess: not kept, because what it gains cannot be cross-fitted on what is held out"
-    verdict = "kept" if found["kept"] else "not kept: no more than one standard error"
+    is_few = found["gain"] > found["error"]
+    why = "too few independent parts to tell" if is_few else "no more than one standard error"
+    verdict = "kept" if found["kept"] else f"not kept: {why}"
     return f"postprocess: {_gain(found)}, {verdict}"
 
 

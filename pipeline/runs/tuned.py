@@ -1,22 +1,32 @@
 """Which scores of a run are true today: what its thresholds depend on, and whether they still belong to that."""
 
+import numpy as np
+
 from pipeline.errors import UserError
-from pipeline.runs import decoding, scored_by, trained
+from pipeline.runs import decoding, scored_by, trained, tuning
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
 
 
 def inputs_of(job: Job) -> dict:
     """The predictions of the trained folds, and the labels they are scored on."""
-    files = {f"fold{fold}": records.fingerprint(job.store.fold(fold) / "valid.npy") for fold in held_out_folds(job)}
+    folds = held_out_folds(job)
+    files = {f"fold{fold}": records.fingerprint(job.store.fold(fold) / "valid.npy") for fold in folds}
     return {
         "prepared": job.prepared.fingerprint("train"),
         "folds": job.fold_table.fingerprint(),
         "rules": scored_by.fingerprint(job.competition),
         **decoding.inputs_of(job, job.prepared.train),
         **({"groups": job.prepared.own_groups} if job.prepared.own_groups else {}),
+        **({"fewest parts": tuning.FEWEST} if folds and _parts(job, folds) < tuning.FEWEST else {}),
         **files,
     }
+
+
+def _parts(job: Job, folds: list[int]) -> int:
+    """How many independent parts these folds hold out."""
+    rows = np.concatenate([job.fold_table.held_out(fold) for fold in folds])
+    return tuning.parts_of(job.prepared.groups(rows), len(rows))
 
 
 def held_out_folds(job: Job) -> list[int]:

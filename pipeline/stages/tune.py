@@ -107,6 +107,7 @@ def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
         coverage=table["coverage"].to_numpy(float)[rows],
         folds=np.repeat(folds, [len(job.fold_table.held_out(fold)) for fold in folds]),
         search=task.search(metric, answers.items(job, folds, "valid"), groups),
+        plain=task.plain_thresholds(),
         metric=metric,
         groups=groups,
         also={name: _also(job, folds, formula) for name, formula in job.competition.also.items()},

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from pipeline.command import order
 from pipeline.errors import UserError, shown
-from pipeline.runs import adopted, blending, brought, every, mixture, trained
+from pipeline.runs import adopted, blending, brought, every, mixture, trained, tuning
 from pipeline.runs.blending import Choice, Trials, Weights
 from pipeline.runs.job import Job
 from pipeline.runs.mixture import Mixture
@@ -96,15 +96,23 @@ def _lines(mixed: Mixture, choice: Choice) -> list[str]:
         found.append(f"{one.name:<28}{one.on_all:>12.4f}{crossed}{error}  {_shares(names, one.weights)}")
     for (one, other), (gain, error) in choice.gains.items():
         found.append(f"{one} against {other}: {gain:+.4f} ± {error:.4f} (paired)")
-    why = "gain more than" if choice.kept is choice.weighted else "do not gain more than"
-    why = f"weights {why} one paired standard error over the plain mean" if choice.gains else _UNKNOWN
-    found.append(f"kept: {choice.kept.name}; {why}")
+    found.append(f"kept: {choice.kept.name}; {_why(choice)}")
     if choice.kept is choice.weighted:
         found.append("each held-out image is answered by weights that were chosen without its part")
     gain, error = choice.gains.get((choice.mean.name, choice.single.name), (0.0, 0.0))
     if choice.kept is choice.mean and gain < -error:
         found.append(f"warning: {_shares(names, choice.single.weights)} alone is better than this blend; submit that")
     return found
+
+
+def _why(choice: Choice) -> str:
+    if not choice.gains:
+        return _UNKNOWN
+    gain, error = choice.gains[choice.weighted.name, choice.mean.name]
+    if gain > error and choice.kept is choice.mean:
+        return f"fewer than {tuning.FEWEST} independent parts are too few to tell what weights gain from chance"
+    why = "gain more than" if choice.kept is choice.weighted else "do not gain more than"
+    return f"weights {why} one paired standard error over the plain mean"
 
 
 _UNKNOWN = "what is held out is of one group, so that nothing can be cross-fitted and what weights gain is not known"

@@ -34,6 +34,7 @@ def trials(answers: list[np.ndarray], truth: np.ndarray, folds: int = 5) -> blen
             coverage=truth.mean((1, 2, 3)),
             folds=np.arange(len(truth)) % folds,
             search=TASK.search(METRIC, items),
+            plain=TASK.plain_thresholds(),
             unflipped=None,
             metric=METRIC,
             groups=None,

@@ -254,7 +254,7 @@ def chosen_without(task, metric, items, folds, groups) -> list:
     search = Recording(task.search(metric, items, groups))
     coverage = np.array([(labels != 0).mean() for *_, labels in items])
     ids = [f"i{i}" for i in range(len(items))]
-    tuning.cross_fitted(tuning.OutOfFold(ids, coverage, folds, search, None, metric, groups))
+    tuning.cross_fitted(tuning.OutOfFold(ids, coverage, folds, search, task.plain_thresholds(), None, metric, groups))
     assert len(search.chosen) == FOLDS
     return search.chosen
 

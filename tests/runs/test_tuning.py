@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from pipeline.imaging.metrics import CountMetric, dice, each_group
-from pipeline.runs import tuning
+from pipeline.runs import tuned, tuning
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.multilabel import MultiLabel
 from pipeline.tasks.thresholds import Thresholds
+from tests import made_runs
+from tests.start import run
 
 RULES = [[Thresholds()], [Thresholds(top=0.3, bottom=0.3)], [Thresholds(top=0.7, bottom=0.7)]]
 
@@ -24,7 +26,15 @@ def out_of_fold(hits, folds, groups=None, metric=None, **more) -> tuning.OutOfFo
     found = Candidates(RULES, statistics(hits), metric, groups)
     count = len(folds)
     return tuning.OutOfFold(
-        [f"i{i}" for i in range(count)], np.full(count, 0.5), np.array(folds), found, None, metric, groups, **more
+        [f"i{i}" for i in range(count)],
+        np.full(count, 0.5),
+        np.array(folds),
+        found,
+        [Thresholds()],
+        None,
+        metric,
+        groups,
+        **more,
     )
 
 
@@ -77,3 +87,29 @@ def test_a_network_that_finds_nothing_is_said_to_have_collapsed():
     assert tuning.collapsed(np.array([True, True, True, True, False, True]), coverage) is None
     # nothing is there to be found
     assert tuning.collapsed(np.ones(6, bool), np.zeros(6)) is None
+
+
+@pytest.mark.parametrize(("parts", "chosen"), [(1, 0), (3, 0), (4, 0), (5, 1), (8, 1)])
+def test_of_few_independent_parts_nothing_is_chosen_and_that_is_said(parts, chosen):
+    """Three drives agree by chance as one toss of three coins in four does."""
+    hits = [[5] * 40, [7, 6] * 20, [1] * 40]
+    data = out_of_fold(hits, np.arange(40) % parts % 3, groups=[f"drive {i % parts}" for i in range(40)])
+    assert data.parts == parts and data.choose(np.arange(40)) == RULES[chosen]
+    assert all(rules == RULES[chosen] for _, rules in tuning.chosen_apart(data))
+    content, tally = tuning.tuned(data, MultiLabel(("tumour",)))
+    assert tally.score() == pytest.approx((0.5, 0.65)[chosen])
+    assert content.get("few_parts") == (parts if parts < 5 else None)
+    said = [line for line in tuning.table(content) if "too few to tell a gain from chance" in line]
+    assert len(said) == (parts < 5) and all(line.startswith(f"{parts} independent part(s)") for line in said)
+
+
+def test_only_where_parts_are_few_does_an_earlier_run_depend_on_how_many_are_wanted(demo_root, monkeypatch):
+    job = made_runs.hold_out(made_runs.job_of(demo_root, "some"))
+    made_runs.save_recipe(job)
+    assert "fewest parts" not in tuned.inputs_of(job)
+    assert "too few" not in run("demo", "tune", "--run", "some", root=demo_root)
+    monkeypatch.setattr(tuning, "FEWEST", 10**6)
+    assert tuned.standing(job)[1].startswith("stale")
+    said = run("demo", "tune", "--run", "some", root=demo_root)
+    assert "are too few to tell a gain from chance" in said and "plain threshold: top 0.500" in said
+    assert tuned.standing(job)[1] == ""
