@@ -34,9 +34,7 @@ def ranked(found: np.ndarray, truth: np.ndarray, likely: np.ndarray) -> Ranked:
     The score of an object is the mean over its pixels.
     """
     table = overlaps(found, truth)
-    places = np.unique(found[found != 0], return_inverse=True)[1]
-    sums = np.bincount(places, np.asarray(likely, float)[found != 0], minlength=len(table.found_areas))
-    scores = sums / np.maximum(table.found_areas, 1)
+    scores = scores_of(found, likely)
     union = table.found_areas[table.found] + table.truth_areas[table.truth] - table.intersection
     both = np.zeros((len(table.found_areas), len(table.truth_areas)), np.int64)
     either = np.ones_like(both)
@@ -44,6 +42,12 @@ def ranked(found: np.ndarray, truth: np.ndarray, likely: np.ndarray) -> Ranked:
     order = np.argsort(-scores, kind="stable")
     boxes = _shared(_boxes(found), _boxes(truth))
     return Ranked(scores, _matched(both, either, order), _matched(*boxes, order), len(table.truth_areas))
+
+
+def scores_of(found: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """The score of each object, in the order of their numbers: the mean of `likely` over its pixels."""
+    places = np.unique(found[found != 0], return_inverse=True)[1]
+    return np.bincount(places, np.asarray(likely, float)[found != 0]) / np.maximum(np.bincount(places), 1)
 
 
 def joined(parts: list[Ranked]) -> Ranked:

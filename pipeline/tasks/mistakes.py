@@ -6,12 +6,12 @@ Channel k of the probabilities is that of class k.
 import cv2
 import numpy as np
 
-from pipeline.imaging import calibration, found_objects
+from pipeline.imaging import calibration, fates, found_objects
 from pipeline.imaging.found_objects import Found
 from pipeline.tasks.task import Task
 
 # what a map of mistakes says of a pixel
-RIGHT_EMPTY, RIGHT, MISSED, INVENTED, OTHERWISE = range(5)
+RIGHT_EMPTY, RIGHT, MISSED, INVENTED, OTHERWISE, TWICE = range(6)
 
 
 def exclude_each_other(task: Task) -> bool:
@@ -45,6 +45,14 @@ def objects(task: Task, decoded: np.ndarray, labels: np.ndarray) -> list[Found]:
     return [found_objects.counted(found, truth) for found, truth in pairs]
 
 
+def fates_of(task: Task, decoded: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    """How many objects were found, merged, split, missed, seen twice and invented, as `Fates.counts`; None where nobody
+    counts objects."""
+    if not task.objects:
+        return None
+    return fates.fates(task.apart(decoded), task.apart(labels)).counts()
+
+
 def promised(task: Task, probabilities: np.ndarray, decoded: np.ndarray, labels: np.ndarray):
     """What the probabilities say of an image: for each class what was said of its pixels and what they are (classes x
     calibration.BINS x 3, int64), and what `task.counts` would be if they were true (classes x 3, float64)."""
@@ -66,16 +74,19 @@ def expected_wrong(task: Task, counts: np.ndarray, pixels: int) -> float:
 
 def mistake_map(task: Task, decoded: np.ndarray, labels: np.ndarray, layer: int) -> np.ndarray:
     """What is wrong where, H x W uint8: RIGHT_EMPTY, RIGHT, MISSED, INVENTED; of objects whole ones, with OTHERWISE
-    where one is there and one was found, but they do not match (IoU > .5). Of layers, not of classes in one."""
+    where one is there and one was found, but they do not match (IoU > .5), and TWICE where one that is matched was
+    found once more. Of layers, not of classes in one."""
     if task.objects:
         true, found = labels[..., layer], decoded[..., layer]
         hit_found, hit_true = found_objects.matched(found, true)
         missed, invented = (true != 0) & ~hit_true, (found != 0) & ~hit_found
         right = hit_found | hit_true
+        twice = fates.fates(found, true).where(found, fates.DOUBLE)
     else:
         true, found = (list(task.masks(side))[layer] for side in (labels, decoded))
-        missed, invented, right = true & ~found, found & ~true, true & found
-    codes = np.select([missed & invented, missed, invented, right], [OTHERWISE, MISSED, INVENTED, RIGHT], RIGHT_EMPTY)
+        missed, invented, right, twice = true & ~found, found & ~true, true & found, np.zeros_like(true)
+    found_as = [twice, missed & invented, missed, invented, right]
+    codes = np.select(found_as, [TWICE, OTHERWISE, MISSED, INVENTED, RIGHT], RIGHT_EMPTY)
     return codes.astype(np.uint8)
 
 

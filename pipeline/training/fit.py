@@ -66,7 +66,7 @@ def frame_for(recipe: Recipe) -> Frame:
 def predictor_for(recipe: Recipe, competition: Competition, info: dict, network, name="the network") -> Predictor:
     """`name`: of what answers, for a message."""
     remedy = weights.remedy(recipe, precision_for(recipe))
-    drawn = Drawn(competition.task) if catalogue.finds_objects(recipe) else None
+    drawn = Drawn(competition.task, recipe.objects) if catalogue.finds_objects(recipe) else None
     return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe), name, remedy, drawn)
 
 
@@ -207,7 +207,9 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
 
     def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
         view = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
-        return predictor.predict_in_bands(view, rows, flips, seen)
+        yield from predictor.predict_in_bands(view, rows, flips, seen)
+        if predictor.drawn is not None and predictor.drawn.line():
+            print(f"{folder}: {predictor.drawn.line()}", flush=True)
 
     return answer
 

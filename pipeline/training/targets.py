@@ -74,12 +74,22 @@ class Numbers:
         return new[places][..., None]
 
     def introduce(self, network, batches) -> None:
-        """Tells a network how large the objects are in what it will see."""
+        """Tells a network how large the objects are in what it will see, and its user what is left out."""
         sizes: list[tuple[int, int]] = []
+        windows = full = 0
         for step in range(min(BATCHES, batches.steps)):
-            sizes += [size for numbers in batches(step)["target"] for size in sizes_of(numbers[..., 0])]
+            for numbers in batches(step)["target"]:
+                found = sizes_of(numbers[..., 0])
+                sizes, windows, full = sizes + found, windows + 1, full + (len(found) >= self.most)
             if len(sizes) >= MEASURED:
                 break
+        print(f"{network.name} learns by losses of its own: --loss {batches.recipe.loss} is not used", flush=True)
+        if full:
+            print(
+                f"{full} of {windows} windows looked at hold --objects {self.most} or more: the largest are learnt, "
+                "others as background; give more, or a smaller --crop",
+                flush=True,
+            )
         network.measure(np.array(sizes, float).reshape(-1, 2))
 
 

@@ -130,11 +130,51 @@ def test_what_is_found_is_drawn_as_the_task_draws_it():
     scores = np.array([0.0, 0.9, 0.6, 0.3])
     answer = np.stack([truth, scores[truth]], axis=-1).astype(np.float32)
     answer[0][truth[0] == 2] = 0  # a number may be missing
-    found = np.rint(255 * Drawn(task)(answer)).astype(np.uint8)
+    found = np.rint(255 * Drawn(task, 128)(answer)).astype(np.uint8)
     for each, numbers in zip(found, answer[..., 0].astype(int), strict=True):
         wanted = task.target(numbers[..., None].astype(np.uint16))
         np.testing.assert_array_equal(each[..., 1:], wanted[..., 1:])
         np.testing.assert_allclose(each[..., 0], 255 * scores[numbers], atol=0.51)
+
+
+def test_more_objects_than_an_answer_can_have_are_said():
+    from pipeline.training.drawn import Drawn
+
+    numbers = np.stack([touching(np.random.default_rng(4))] * 2)
+    answer = np.stack([numbers, numbers > 0], axis=-1).astype(np.float32)
+    answer[1][numbers[1] == numbers.max()] = 0
+    drawn = Drawn(Instances(("nucleus",)), int(numbers.max()))
+    assert drawn.line() == ""
+    drawn(answer)
+    assert drawn.line().startswith(f"1 of 2 pictures and tiles (flips counted) hold --objects {numbers.max()} or more:")
+
+
+def test_more_objects_than_are_learnt_are_said(capsys):
+    from types import SimpleNamespace
+
+    from pipeline.recipe import Recipe
+    from pipeline.training.targets import Numbers
+
+    class Learnt:
+        steps, recipe = 1, Recipe(loss="bce")
+
+        def __init__(self, target):
+            self.target = target
+
+        def __call__(self, step):
+            return {"target": self.target}
+
+    windows = [touching(np.random.default_rng(seed))[..., None] for seed in (0, 1)]
+    measured = []
+    network = SimpleNamespace(name="maskrcnn", measure=measured.append)
+    for most, said in ((2, "2 of 2 windows looked at hold --objects 2 or more: the largest are learnt"), (99, "")):
+        form = Numbers(Instances(("nucleus",)), most)
+        finished = np.stack([form.finished(window, False) for window in windows])
+        form.introduce(network, Learnt(finished))
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "maskrcnn learns by losses of its own: --loss bce is not used"
+        assert ("".join(lines[1:]).startswith(said) and len(lines) == 2) if said else len(lines) == 1
+    assert len(measured[0]) == 4 and measured[0].shape[1] == 2
 
 
 @pytest.mark.slow
@@ -165,7 +205,7 @@ def test_objects_that_a_seam_of_tiles_cuts_are_whole():
     task, info = Instances(("nucleus",)), {"channels": 1, "range": 255, "dtype": "uint8", "mean": [0.5], "std": [0.2]}
     # seams at every 48 pixels go through many
     recipe = Recipe(model="maskrcnn", size=0, tile=64, batch_size=4)
-    answering = Predictor(Known(), recipe, info, "sigmoid", Frame(multiple=16), drawn=Drawn(task))
+    answering = Predictor(Known(), recipe, info, "sigmoid", Frame(multiple=16), drawn=Drawn(task, 128))
     for flips in (SYMMETRIES["none"], SYMMETRIES["turns"]):
         ((_, plain, averaged),) = answering.pictures(images, [0], flips)
         assert plain.shape == averaged.shape == (3 * SIDE, 3 * SIDE, 3)

@@ -129,3 +129,13 @@ def test_mistakes_of_objects_are_whole_objects():
     line = [right] * 4 + [none] * 2 + [missed] * 2 + [none] * 2 + [invented] * 2 + [none] * 2
     assert codes[0].tolist() == [*line, missed, missed, missed, other, invented, invented]
     assert (codes == codes[0]).all()
+
+
+def test_an_object_that_is_found_twice_is_said_so():
+    truth, found = np.zeros((2, 2, 12, 1), np.uint16)
+    truth[:, 0:10] = 4
+    found[:, 0:7], found[:, 7:10], found[:, 11:12] = 1, 2, 3
+    codes = mistakes.mistake_map(Instances(), found, truth, 0)
+    assert codes[0].tolist() == [mistakes.RIGHT] * 7 + [mistakes.TWICE] * 3 + [mistakes.RIGHT_EMPTY, mistakes.INVENTED]
+    assert mistakes.fates_of(Instances(), found, truth).tolist() == [1, 1, 0, 0, 0, 3, 1, 1]
+    assert mistakes.fates_of(Binary(("salt",)), found, truth) is None

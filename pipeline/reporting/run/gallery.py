@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.imaging.average_precision import scores_of
 from pipeline.reporting.run.held_out import HeldOut
 from pipeline.reporting.run.submitted import Submitted, labels_of_rows
 from pipeline.reporting.shared import pictures
@@ -121,6 +122,10 @@ def _panels(task: Task, picture, truth: np.ndarray, found: np.ndarray, probabili
         shown = [(outlines, "outlines of truth and prediction")]
         if probabilities is not None:
             shown.append((pictures.heat_map(np.asarray(probabilities[..., layer])), "probabilities"))
+        if probabilities is not None and task.objects:
+            numbers = task.apart(found)
+            likely = scores_of(numbers, probabilities[..., 0] / 255)
+            shown.append((pictures.scored(picture, numbers, likely), "each object found, and how likely in per cent"))
         shown.append((pictures.mistakes(mistake_map(task, found, truth, layer)), "mistakes"))
         panels.append({"name": name, "pictures": shown})
     return panels

@@ -24,6 +24,7 @@ class Look(NamedTuple):
         confusion: see `tasks.mistakes.confusion`; objects: likewise, summed later.
         said: classes x BINS x 3; promised: classes x 3; see `tasks.mistakes.promised`. expected_wrong: 0..1.
         ranked: the objects found, from the likeliest on; None where nobody counts any.
+        fates: see `tasks.mistakes.fates_of`.
     """
 
     statistic: np.ndarray
@@ -35,6 +36,7 @@ class Look(NamedTuple):
     promised: np.ndarray
     expected_wrong: float
     ranked: Ranked | None
+    fates: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Mistakes:
         expected: what the images would get if the probabilities were true: the metric's formula on the mean counts;
             None where the metric counts no pixels.
         expected_wrong: n, the share of the pixels that would be wrong then.
-        ranked: of all images together; None where nobody counts objects.
+        ranked, fates: of all images together; None where nobody counts objects.
     """
 
     confusion: np.ndarray | None
@@ -57,6 +59,7 @@ class Mistakes:
     expected: Tally | None
     expected_wrong: np.ndarray
     ranked: Ranked | None
+    fates: np.ndarray | None = None
 
 
 def looks(task: Task, metric, answered: Iterable[tuple], total: int) -> list[Look]:
@@ -81,6 +84,7 @@ def summed(seen: list[Look], metric, groups: np.ndarray | None) -> Mistakes:
         expected=Tally(metric, np.rint(promised).astype(np.int64), groups) if counts_pixels else None,
         expected_wrong=np.array([look.expected_wrong for look in seen]),
         ranked=None if first.ranked is None else joined([look.ranked for look in seen]),
+        fates=None if first.fates is None else np.sum([look.fates for look in seen], axis=0),
     )
 
 
@@ -97,4 +101,5 @@ def _look(task: Task, metric, answer: tuple) -> Look:
         promised=promised,
         expected_wrong=mistakes.expected_wrong(task, promised, int(mistakes.known(task, labels).sum())),
         ranked=ranked_objects.ranked(task, decoded, labels, probabilities),
+        fates=mistakes.fates_of(task, decoded, labels),
     )

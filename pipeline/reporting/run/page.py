@@ -80,6 +80,7 @@ def _why(job: Job, facts: Facts) -> dict:
         "pixels": why.pixels(facts, task),
         "objects": why.objects(facts, task),
         "average_precisions": why.average_precisions(facts),
+        "fates": why.fates(facts),
         "reliability": why.reliability(facts, task),
         "expected": why.expected(facts),
         "kinds": kinds.by_kind(facts, table),

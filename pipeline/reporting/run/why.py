@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.imaging import average_precision, calibration, found_objects
+from pipeline.imaging.fates import COUNTS
 from pipeline.imaging.metrics import standard_error
 from pipeline.reporting.run import mistake_charts
 from pipeline.reporting.run.facts import Facts
@@ -85,6 +86,12 @@ def average_precisions(facts: Facts) -> list[dict]:
         levels = average_precision.average_precision(found.scores, hits, found.truth)
         rows.append({"name": name, "half": float(levels[0]), "mean": float(levels.mean())})
     return rows
+
+
+def fates(facts: Facts) -> dict:
+    """What became of the objects: how many of each of `imaging.fates.COUNTS`; empty where nobody counts any."""
+    found = facts.held_out.mistakes.fates if facts.held_out else None
+    return {} if found is None else dict(zip(COUNTS, found.tolist(), strict=True))
 
 
 def _of_objects(name: str, truth: np.ndarray, found: np.ndarray) -> dict:

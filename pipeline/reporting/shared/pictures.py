@@ -10,10 +10,11 @@ from pipeline.store.scaling import Scaling
 from pipeline.tasks.task import Task
 
 TRUTH, FOUND = (0, 200, 220), (255, 140, 30)  # RGB: told apart on grey, in both themes and by the colour-blind
-# of a map of mistakes: nothing, right, missed, invented, and there but not matched
-MISTAKES = (20, 24, 31), (104, 113, 126), TRUTH, FOUND, (222, 84, 180)
+# of a map of mistakes: nothing, right, missed, invented, there but not matched, and found once more
+MISTAKES = (20, 24, 31), (104, 113, 126), TRUTH, FOUND, (222, 84, 180), (240, 220, 70)
 HUES = 24  # among which the colour of a class that is black or white is sought
 NEARLY = 30  # of 255: a colour this near to black or white is as hard to see
+NAMED = 40  # objects that carry a number in a picture, the largest
 SIDE = 288  # pixels that the longer side of a picture has at least (whole multiples), or at most (larger images)
 
 
@@ -44,6 +45,23 @@ def outlined(picture: np.ndarray, truth: np.ndarray, found: np.ndarray | None = 
             # a map of yes and no is as large as its picture, and needs no copy
             numbers = things.view(np.uint8) if things.dtype == bool else np.ascontiguousarray(things, np.uint16)
             canvas[_edges(enlarged(numbers), width)] = colour
+    return data_uri(canvas)
+
+
+def scored(picture: np.ndarray, found: np.ndarray, scores: np.ndarray) -> str:
+    """An H x W x 3 picture with the outlines of the objects of an H x W map, and what each scores (0..1, in the order
+    of their numbers) in per cent."""
+    canvas, numbers = enlarged(picture), enlarged(np.ascontiguousarray(found, np.uint16))
+    canvas[_edges(numbers, 3)] = FOUND
+    objects, areas = np.unique(numbers[numbers != 0], return_counts=True)
+    order = np.searchsorted(np.unique(found[found != 0]), objects)
+    for k in np.argsort(-areas, kind="stable")[:NAMED]:
+        rows, columns = np.nonzero(numbers == objects[k])
+        text = f"{100 * scores[order[k]]:.0f}"
+        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.35, 1)
+        place = round(float(columns.mean()) - width / 2), round(float(rows.mean()) + height / 2)
+        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, colour, thickness, cv2.LINE_AA)
     return data_uri(canvas)
 
 
