@@ -173,9 +173,9 @@ def _named(job: Job, owner: str, round_before: int) -> tuple[int, str]:
     if not job.continue_from:
         return 1, f"{owner}/{packed.slug_of(job.competition.name, job.store.run)}"
     numbers = itertools.count(round_before + 1)
-    named = (
-        (number, f"{owner}/{packed.slug_of(job.competition.name, job.store.run, str(number))}") for number in numbers
-    )
+    # not `-2`: that is how a run of its own may be called; what an address does not have ends in a fingerprint
+    slugs = ((n, packed.slug_of(job.competition.name, job.store.run, f"session {n}")) for n in numbers)
+    named = ((number, f"{owner}/{slug}") for number, slug in slugs)
     return next((number, kernel) for number, kernel in named if kernel != job.continue_from)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -234,6 +235,12 @@ def test_the_end_of_an_earlier_version_is_not_taken_for_this_one(kaggle, job):
     assert len(kaggle.asked("GetKernelSessionStatus")) == 4
 
 
+def notebook_of(number: int) -> str:
+    """The notebook that is the second, third … session of the run."""
+    owner, _, slug = KERNEL.partition("/")
+    return f"{owner}/{packed.slug_of(slug, f'session {number}')}"
+
+
 @pytest.mark.parametrize(
     "log", [json.dumps([{"data": "a\nb"}, {"data": "c\nbad mask\n"}]), "of another form\nbad mask"]
 )
@@ -256,14 +263,20 @@ def test_a_session_that_was_cut_off_is_gone_on_with_by_another_notebook(kaggle, 
         kernel.run(job, [])
     assert kaggle.calls == []
     assert follow(replace(job, continue_from=KERNEL), kaggle) == 0
-    assert sent(kaggle)["slug"] == f"{KERNEL}-2" and sent(kaggle)["kernelDataSources"] == [KERNEL]
+    assert sent(kaggle)["slug"] == notebook_of(2) and sent(kaggle)["kernelDataSources"] == [KERNEL]
     assert told(kaggle, tmp_path / "code")["earlier"] == KERNEL
 
 
 def test_a_notebook_never_goes_on_from_itself(kaggle, job):
     """Also where nobody knows any more how many there were."""
-    assert follow(replace(job, continue_from=f"{KERNEL}-2"), kaggle) == 0
-    assert sent(kaggle)["slug"] == f"{KERNEL}-3" and sent(kaggle)["kernelDataSources"] == [f"{KERNEL}-2"]
+    assert follow(replace(job, continue_from=notebook_of(2)), kaggle) == 0
+    assert sent(kaggle)["slug"] == notebook_of(3) and sent(kaggle)["kernelDataSources"] == [notebook_of(2)]
+
+
+def test_a_session_that_goes_on_has_no_name_that_a_run_could_have():
+    names = {notebook_of(number) for number in (2, 3)}
+    assert len(names) == 2 and not names & {f"{KERNEL}-2", f"{KERNEL}-session-2", f"{KERNEL}-session-3"}
+    assert all(re.fullmatch(rf"{KERNEL}-session-[23]-[0-9a-f]{{8}}", name) for name in names)
 
 
 def test_a_run_that_is_to_be_replaced_is_so_by_the_session_that_goes_on(kaggle, job, capsys):
