@@ -1,1 +1,1 @@
-"""How fast, against whom: `python -m benchmarks.speed`. Measured runs of real competitions are in the folders."""
+"""How fast, against whom: `python -m benchmarks`. Measured runs of real competitions are in the folders."""

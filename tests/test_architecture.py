@@ -152,7 +152,7 @@ def test_there_is_no_circle_between_rooms():
         ("recipe", {"errors"}),
         ("store", {"store", "imaging", "errors"}),
         ("source", {"errors"}),
-        ("models", {"models", "recipe", "errors", "source"}),
+        ("models", {"models", "imaging", "recipe", "errors", "source"}),
         ("tasks", {"tasks", "imaging", "errors"}),
         ("competition", {"errors", "imaging", "recipe", "store", "tasks"}),
         ("raw", {"raw", "competition", "errors", "imaging", "source", "store", "tasks"}),

@@ -1,0 +1,200 @@
+"""Networks: how fast they learn and answer, against PyTorch with the same layers and against plain Keras.
+
+The network is that of TGS's `quick`, on drawn pictures.
+"""
+
+import contextlib
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rows.drawn import blobs
+from benchmarks.table import Missing, Row, in_turns, version
+from pipeline.competition import RawData, RawImage
+from pipeline.competitions.tgs import competition
+from pipeline.recipe import Recipe
+from pipeline.runs import trained
+from pipeline.runs.job import Job
+from pipeline.stages import prepare
+from pipeline.store import disk
+from pipeline.store.paths import Store
+from pipeline.training import hardware, trainer
+from pipeline.training.plan import FoldPlan
+
+COUNT, STEPS, PICTURES = 96, 6, 16
+
+
+def train_cpu(repeats: int) -> Row:
+    """Pictures a second of the whole loop: batches made, augmented, learnt, averaged, measured."""
+    if hardware.gpus():
+        raise Missing("there is a GPU: see train_gpu, or set CUDA_VISIBLE_DEVICES=-1")
+    return _learning(repeats, "cpu")
+
+
+def train_gpu(repeats: int) -> Row:
+    """The same on a GPU."""
+    if not hardware.gpus():
+        raise Missing("there is no GPU here")
+    return _learning(repeats, "cuda")
+
+
+def feed(repeats: int) -> Row:
+    """The loop with its batches against the same step on one batch that is there already."""
+    with _fold() as (job, learner, batches):
+        ours, resident = _loops(learner, batches)
+        times = in_turns(repeats, ours=ours, resident=resident)
+    pictures = STEPS * batches.recipe.batch_size
+    return Row(
+        what=f"a loop that makes its batches ({_described(job.recipe)})",
+        unit="pictures/s",
+        n=pictures,
+        ours=[pictures / seconds for seconds in times["ours"]],
+        peers={
+            "the same step, on one batch that is there already": [pictures / seconds for seconds in times["resident"]]
+        },
+    )
+
+
+def predict(repeats: int) -> Row:
+    """Answers averaged over flips and scales, against `model.predict` as often on arrays of the right size."""
+    import keras
+
+    from pipeline.training import fit
+
+    with _fold() as (job, _, batches):
+        rows = np.arange(COUNT)
+        view, recipe = batches.view, job.recipe
+        network = fit.network_for(recipe, competition, view.info)
+        answering = fit.predictor_for(recipe, competition, view.info, network)
+        flips, seen = fit.flips_for(recipe, competition), fit.scales_for(recipe)
+        sides = [batches.frame.side(round(scale * recipe.size)) for scale in (1.0, *seen)]
+        stacks = [np.random.default_rng(0).random((COUNT, side, side, 3), np.float32) for side in sides]
+        plain = keras.Sequential([network, keras.layers.Activation("sigmoid")])
+
+        def ours():
+            return list(answering.predict(view, rows, flips, seen))
+
+        def peer():
+            return [plain.predict(stack, recipe.batch_size, verbose=0) for stack in stacks for _ in flips]
+
+        ours(), peer()
+        times = in_turns(repeats, ours=ours, peer=peer)
+    often = f"{len(flips)} x {1 + len(seen)} times (flips, scales)"
+    return Row(
+        what=f"pictures answered {often}, resized and averaged ({_described(recipe)})",
+        unit="pictures/s",
+        n=COUNT,
+        ours=[COUNT / seconds for seconds in times["ours"]],
+        peers={f"model.predict as often, {version('keras')}": [COUNT / seconds for seconds in times["peer"]]},
+    )
+
+
+def _learning(repeats: int, device: str) -> Row:
+    with _fold() as (job, learner, batches):
+        ours, resident = _loops(learner, batches)
+        actions = {"ours": ours, "resident": resident}
+        names = {"resident": "our own step, on one batch that is there already"}
+        for name, title, action in _torch_steps(job.recipe, device):
+            action()
+            actions[name], names[name] = action, title
+        times = in_turns(repeats, **actions)
+    pictures = STEPS * job.recipe.batch_size
+    rates = {name: [pictures / seconds for seconds in taken] for name, taken in times.items()}
+    return Row(
+        what=f"the loop of {_described(job.recipe)}",
+        unit="pictures/s",
+        n=pictures,
+        ours=rates["ours"],
+        peers={title: rates[name] for name, title in names.items() if name != "resident"},
+        limit=(float(np.median(rates["resident"])), names["resident"]),
+        note="" if len(actions) > 2 else "PyTorch is not installed: pip install torch",
+    )
+
+
+def _loops(learner, batches) -> tuple:
+    """(the real loop, the same step on one batch), STEPS of each."""
+    stream = batches.stream(0)
+    one = (batches(0),)
+
+    def run(source):
+        learner.fit(source, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
+
+    # compiled here
+    run(stream), run(itertools.repeat(one))
+    return (lambda: run(stream)), (lambda: run(itertools.repeat(one)))
+
+
+@contextlib.contextmanager
+def _fold():
+    """(job, learner, batches) of fold 0 of drawn pictures of TGS's size."""
+    trainer.of(Recipe())  # loads Keras quietly
+    from pipeline.training import fit
+
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Recipe(**competition.recipes["quick"])
+        job = Job(competition, recipe, "quick", Store(Path(folder), "tgs", "measured"))
+        answers = blobs(COUNT, 5)
+        pictures = [
+            RawImage(
+                f"{i:03}",
+                "train",
+                lambda i=i: np.repeat(answers[i][..., None], 3, axis=2),
+                lambda i=i: (answers[i][..., None] >= 128).astype(np.uint8),
+            )
+            for i in range(COUNT)
+        ]
+        with contextlib.redirect_stdout(None):
+            from dataclasses import replace
+
+            prepare.convert(replace(competition, read=lambda raw: RawData(pictures)), None, job.store.prepared, {})
+        table = [(f"{i:03}", i % recipe.folds) for i in range(COUNT)]
+        disk.write_rows(job.store.folds(recipe.folds), ["id", "fold"], table)
+        folds = job.fold_table
+        plan = FoldPlan(0, folds.learnt(0), folds.held_out(0), trained.inputs_of(job, 0), job.store.fold(0))
+        yield job, *fit.learner_for(plan, job.prepared, competition, recipe)
+
+
+def _described(recipe: Recipe) -> str:
+    import keras
+
+    from pipeline.training import fit
+
+    package = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}[keras.backend.backend()]
+    return (
+        f"TGS `quick`: width {recipe.width}, {recipe.size} pixels, stem {recipe.stem}, batch {recipe.batch_size}, "
+        f"{fit.precision_for(recipe)}, {version(package)}"
+    )
+
+
+def _torch_steps(recipe: Recipe, device: str):
+    """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed."""
+    try:
+        import torch
+
+        from benchmarks.rows.pytorch_unet import UNet
+    except ImportError:
+        return
+    torch.set_num_threads(os.cpu_count() or 1)
+    for precision in ("float32", "bfloat16"):
+        network = UNet(recipe).to(device, memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+        image = torch.rand(recipe.batch_size, 3, recipe.size, recipe.size, device=device)
+        image = image.contiguous(memory_format=torch.channels_last)
+        truth = (image[:, :1] > 0.5).float()
+
+        def steps(network=network, optimizer=optimizer, image=image, truth=truth, precision=precision):
+            for _ in range(STEPS):
+                with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+                    logits = network(image)
+                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), truth)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        title = f"torch {torch.__version__}, the same layers, channels_last, {precision}, one batch, no augmentation"
+        yield precision, title, steps
