@@ -97,6 +97,13 @@ class Network(keras.Model):
         scores = ops.where(answer > suppression.NEVER / 2, keras.ops.sigmoid(answer), 0.0)
         return keras.ops.sigmoid(self._masks(levels, boxes, training)), boxes, scores
 
+    def propose(self, image) -> tuple:
+        """What is looked at more closely, the likeliest first: (boxes B x proposals x 4; how likely each is an object
+        before it was looked at, B x proposals, 0 where there is none)."""
+        levels = self._levels(image, False)
+        boxes, answer = self._regions(*self._proposals_of(levels, False), ops.shape(image)[1:3])
+        return boxes, ops.where(answer > suppression.NEVER / 2, keras.ops.sigmoid(answer), 0.0)
+
     def learn(self, image, numbers, seed) -> dict:
         """What is learnt of a batch.
 

@@ -24,7 +24,7 @@ from pipeline.store import disk, records
 from pipeline.store.predictions import PredictionWriter
 from pipeline.store.prepared import Prepared, View
 from pipeline.tasks import scoring
-from pipeline.training import backend, checkpoint, hardware, history, losses, memory, statistics, weights
+from pipeline.training import backend, checkpoint, hardware, history, losses, memory, proposals, statistics, weights
 from pipeline.training.batches import Batches
 from pipeline.training.drawn import Drawn
 from pipeline.training.learner import Learner
@@ -184,6 +184,10 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
     write_predictions(
         plan.folder, "valid", plan.held_out, prepared, competition, recipe, plan.inputs, title="out-of-fold"
     )
+    if catalogue.finds_objects(recipe) and len(plan.held_out):
+        network, scaling = _loaded(plan.folder, prepared, competition, recipe)
+        view = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
+        proposals.write(plan.folder, network, view, plan.held_out, prepared, frame_for(recipe))
 
 
 def write_predictions(folder, name, rows, prepared, competition, recipe, inputs, title, keep_plain=True) -> None:
@@ -198,11 +202,8 @@ def write_predictions(folder, name, rows, prepared, competition, recipe, inputs,
 def answering(folder: Path, prepared: Prepared, competition: Competition, recipe: Recipe) -> Callable[..., Iterator]:
     """Loads the weights in `folder` once. Returns what answers by them: (prepared data of the same kind, rows, flips,
     scales) -> (row, bands) as `Predictor.predict_in_bands`. Raises UserError as `load_weights`."""
-    scaling = weights.scaling_of(folder / WEIGHTS, prepared)
+    network, scaling = _loaded(folder, prepared, competition, recipe)
     info = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones).info
-    with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
-        network = network_for(recipe, competition, info)
-        load_weights(network, folder / WEIGHTS)
     predictor = predictor_for(recipe, competition, info, network, str(folder / WEIGHTS))
 
     def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
@@ -212,6 +213,16 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
             print(f"{folder}: {predictor.drawn.line()}", flush=True)
 
     return answer
+
+
+def _loaded(folder: Path, prepared: Prepared, competition: Competition, recipe: Recipe) -> tuple:
+    """(network with the weights in `folder`, the scaling by which it sees pictures)."""
+    scaling = weights.scaling_of(folder / WEIGHTS, prepared)
+    info = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones).info
+    with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
+        network = network_for(recipe, competition, info)
+        load_weights(network, folder / WEIGHTS)
+    return network, scaling
 
 
 def load_weights(network, path: Path) -> None:

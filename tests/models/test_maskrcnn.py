@@ -116,6 +116,10 @@ def test_ellipses_that_cross_are_told_apart_where_a_watershed_cannot(learnt):
     images = np.stack([np.asarray(prepared.images[row]) for row in rows]).astype(np.float32) / 255
     answers = np.asarray(network(images))[..., 0].astype(int)
     truth = [drawn[prepared.columns["id"][row]] for row in rows]
+    boxes, likely = map(np.asarray, network.propose(images))
+    assert boxes.shape == (4, recipe.proposals, 4) and likely.shape == (4, recipe.proposals)
+    # the likeliest first, and where there is none nothing
+    assert (np.diff(likely, axis=1) <= 0).all() and (likely[:, 0] > 0.5).all()
     found = sum(matches(answer, each)[0][0] for answer, each in zip(answers, truth, strict=True))
     flooded = sum(matches(parted(each > 0).astype(int), each)[0][0] for each in truth)
     assert found[0] / found.sum() >= 0.9, found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.imaging.flips import SYMMETRIES
 from pipeline.recipe import scales
-from pipeline.reporting.run import gallery, kinds, reproduce, sections, test_part, why
+from pipeline.reporting.run import gallery, kinds, proposals, reproduce, sections, test_part, why
 from pipeline.reporting.run.facts import Facts, agreement
 from pipeline.reporting.shared import pictures
 from pipeline.reporting.shared.page import css, filled_in
@@ -50,6 +50,7 @@ def collect(job: Job, facts: Facts) -> dict:
         "coverage": sections.coverage(facts),
         **_why(job, facts),
         "gallery": shown,
+        "proposals": proposals.cards(job),
         "void": any(tile["void"] for group in shown for tile in group["tiles"]),
         "flips": sections.flips(facts, *_views(job)),
         "submission": sections.submission(facts, train),

@@ -57,12 +57,30 @@ def scored(picture: np.ndarray, found: np.ndarray, scores: np.ndarray) -> str:
     order = np.searchsorted(np.unique(found[found != 0]), objects)
     for k in np.argsort(-areas, kind="stable")[:NAMED]:
         rows, columns = np.nonzero(numbers == objects[k])
-        text = f"{100 * scores[order[k]]:.0f}"
-        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.35, 1)
-        place = round(float(columns.mean()) - width / 2), round(float(rows.mean()) + height / 2)
-        for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, colour, thickness, cv2.LINE_AA)
+        _written(canvas, f"{100 * scores[order[k]]:.0f}", float(columns.mean()), float(rows.mean()))
     return data_uri(canvas)
+
+
+def boxed(picture: np.ndarray, truth: np.ndarray, boxes: np.ndarray, scores: np.ndarray | None = None) -> str:
+    """An H x W x 3 picture with the outlines of the truth and boxes, n x 4 (top, left, bottom, right, in pixels); with
+    what each scores (0..1) in per cent, where scores are given."""
+    canvas = enlarged(picture)
+    canvas[_edges(enlarged(np.ascontiguousarray(truth, np.uint16)), 3)] = TRUTH
+    factor = canvas.shape[0] / picture.shape[0]
+    for i in reversed(range(len(boxes))):
+        top, left, bottom, right = (round(float(value) * factor) for value in boxes[i])
+        cv2.rectangle(canvas, (left, top), (right - 1, bottom - 1), FOUND, 1)
+        if scores is not None:
+            _written(canvas, f"{100 * scores[i]:.0f}", (left + right) / 2, (top + bottom) / 2)
+    return data_uri(canvas)
+
+
+def _written(canvas: np.ndarray, text: str, x: float, y: float) -> None:
+    """White on black, around a place."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.35, 1)
+    place = round(x - width / 2), round(y + height / 2)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, colour, thickness, cv2.LINE_AA)
 
 
 def _edges(things: np.ndarray, width: int) -> np.ndarray:
