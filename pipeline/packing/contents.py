@@ -95,7 +95,9 @@ def write(
         shutil.copyfile(job.store.prepared / "prepared.json", part / opened.PREPARED)
         (part / opened.TRAIN_FILES).write_bytes(opened.packed(found.names, found.memory))
         installed = packages.put_into(part / "packages", found.packages)
-        files = {str(path.relative_to(part)): path.stat().st_size for path in sorted(part.rglob("*")) if path.is_file()}
+        files = {
+            str(path.relative_to(part)): disk.file_hash(path) for path in sorted(part.rglob("*")) if path.is_file()
+        }
         content = {
             "form": opened.FORM,
             "competition": job.competition.name,

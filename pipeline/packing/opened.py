@@ -15,13 +15,15 @@ from pipeline.store.paths import Store
 NAME = "pack.json"  # written last: what stands beside it is whole
 PREPARED = "prepared.json"  # what holds for all images that were learnt from
 TRAIN_FILES = "train_files.bin"
-FORM = 1
+FORM = 2
+# what mends a pack
+_AGAIN = "pack the run again, or upload it again (kaggle datasets create --dir-mode zip)"
 
 
 class Pack:
     """Attributes: content: pack.json; root: the folder, which holds runs as a project's root does; info: prepared.json.
 
-    Raises UserError where there is none, it is of another competition, or something in it is missing.
+    Raises UserError where there is none, it is of another competition, or something in it is not what was packed.
     """
 
     def __init__(self, root: Path, competition):
@@ -33,20 +35,47 @@ class Pack:
                 "R makes one"
             )
         self.content = disk.read_json(path)
-        wanted = {"competition": str, "run": str, "answers": list, "size": list, "sample": str, "files": dict}
-        wrong = [name for name, kind in wanted.items() if not isinstance(self.content.get(name), kind)]
-        if wrong or self.content.get("form") != FORM:
-            raise UserError(f"{path} is of another version, or was edited ({shown_of(wrong)}); pack the run again")
-        if self.content["competition"] != competition.name:
-            raise UserError(f"{path} is of the competition {self.content['competition']}, not {competition.name}")
-        for name, size in self.content["files"].items():
-            there = self.root / name
-            if not there.is_file() or there.stat().st_size != size:
-                raise UserError(
-                    f"{there} is {'cut off' if there.exists() else 'missing'}: the pack was not carried whole; upload "
-                    "it again (kaggle datasets create --dir-mode zip)"
-                )
+        if self.content.get("form") != FORM:
+            raise UserError(f"{path} is of another version; pack the run again")
+        if self.content.get("competition") != competition.name:
+            raise UserError(f"{path} is of the competition {self.content.get('competition')}, not {competition.name}")
+        self._check_files()
+        if wrong := self._wrong():
+            raise UserError(f"{path} was edited, or is damaged ('{wrong}' is not as it was); pack the run again")
         self.info = disk.read_json(self.root / PREPARED)
+
+    def _check_files(self) -> None:
+        """Raises UserError where a file is not what was packed: weights that are damaged answer, too, and wrongly."""
+        files = self.content.get("files")
+        for name, digest in files.items() if isinstance(files, dict) else ():
+            there = self.root / name
+            if not there.is_file():
+                raise UserError(f"{there} is missing: the pack was not carried whole; {_AGAIN}")
+            if disk.file_hash(there) != digest:
+                raise UserError(f"{there} is not what was packed: it was cut off, damaged or edited; {_AGAIN}")
+
+    def _wrong(self) -> str:
+        """The first entry of pack.json that no pack has; blank where there is none."""
+        kinds = {"files": dict, "run": str, "sample": str, "answers": list, "size": list}
+        wrong = [name for name, kind in kinds.items() if not isinstance(self.content.get(name), kind)]
+        if not wrong and not self.store.thresholds.is_file():
+            wrong.append("run")
+        if not wrong and not all(map(self._is_answer, self.content["answers"] or [None])):
+            wrong.append("answers")
+        if not wrong and not (len(self.content["size"]) == 2 and all(map(_is_count, self.content["size"]))):
+            wrong.append("size")
+        return next(iter(wrong), "")
+
+    def _is_answer(self, answer) -> bool:
+        """Whether it is a mixture of networks that are there."""
+        if not isinstance(answer, list) or not answer or not all(isinstance(share, dict) for share in answer):
+            return False
+        return all(
+            isinstance(share.get("run"), str)
+            and _is_count(share.get("weight"))
+            and self.store_of(share["run"]).model_file(share.get("fold"))
+            for share in answer
+        )
 
     @property
     def store(self) -> Store:
@@ -64,8 +93,8 @@ class Pack:
         return unpacked(disk.read_bytes(self.root / TRAIN_FILES), str(self.root / TRAIN_FILES))
 
 
-def shown_of(wrong: list[str]) -> str:
-    return wrong[0] if wrong else "form"
+def _is_count(value) -> bool:
+    return type(value) is int and value > 0
 
 
 def beside_the_code() -> Path:

@@ -137,6 +137,42 @@ def test_what_it_wants_is_refused_in_a_line(infer, packed_root, tmp_path):
     assert "none" in infer(tmp_path / "none", status=2)[0]
 
 
+@pytest.mark.parametrize("name", ["runs/demo/plain/fold1/model.json", "prepared.json", "pipeline/recipe.py"])
+def test_a_file_that_is_damaged_is_not_answered_by_though_it_is_as_long_as_it_was(infer, packed_root, tmp_path, name):
+    pack = tmp_path / "pack"
+    shutil.copytree(packed_root / "runs" / "demo" / packed_runs.RUN / "pack", pack)
+    packed_runs.mount(packed_root, tmp_path / "mounted")
+    content = (pack / name).read_text()
+    (pack / name).write_text(content.translate(str.maketrans("1357", "2468")))
+    error, found = infer(tmp_path / "mounted", pack=pack, status=2)
+    assert f"{name} is not what was packed: it was cut off, damaged or edited" in error and not found.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("answers", []),
+        ("answers", [[]]),
+        ("answers", ["x"]),
+        ("answers", [[{"run": packed_runs.RUN}]]),
+        ("answers", [[{"run": packed_runs.RUN, "fold": 7, "weight": 1}]]),
+        ("answers", [[{"run": packed_runs.RUN, "fold": 0, "weight": "1"}]]),
+        ("size", [101]),
+        ("size", [101, -1]),
+        ("run", "another"),
+        ("sample", None),
+        ("files", []),
+    ],
+)
+def test_a_pack_json_that_no_pack_has_is_refused_in_a_line(infer, packed_root, tmp_path, name, value):
+    pack = tmp_path / "pack"
+    shutil.copytree(packed_root / "runs" / "demo" / packed_runs.RUN / "pack", pack)
+    packed_runs.mount(packed_root, tmp_path / "mounted")
+    content = json.loads((pack / "pack.json").read_text())
+    (pack / "pack.json").write_text(json.dumps({**content, name: value}))
+    assert f"pack.json was edited, or is damaged ('{name}'" in infer(tmp_path / "mounted", pack=pack, status=2)[0]
+
+
 def test_a_run_without_networks_names_what_is_missing(packed_root, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(packed_root, root)
