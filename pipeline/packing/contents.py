@@ -1,5 +1,6 @@
 """What is in the pack of a run: code, networks, thresholds, the notebook, what `read` must know of the train part."""
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from pipeline.raw.remembered import Memory, Mounted, Noted, train_names
 from pipeline.runs.job import Job
 from pipeline.store import disk, records
 
+NOTEBOOK = "notebook.ipynb"
 LIMIT = "8h30m"  # of the nine hours that a notebook has: what comes before and after takes some, too
 
 
@@ -116,10 +118,35 @@ def write(
         }
         disk.write_json(part / opened.NAME, content)
         content["seconds_per_image"] = pace(part)
+        content["own"] = _put_own(job, folder, part)
         disk.write_json(part / opened.NAME, content)
-        disk.write_text(part / "notebook.ipynb", notebook.text(job.competition, LIMIT))
-        disk.write_json(part / "dataset-metadata.json", metadata(job))
     return content
+
+
+def _put_own(job: Job, folder: Path, part: Path) -> dict[str, str]:
+    """Writes what may be changed by hand (the notebook, the data set's name), or takes it from the pack that stood in
+    the folder where it was. Returns the fingerprints of what is written where nobody has."""
+    texts = {
+        NOTEBOOK: notebook.text(job.competition, LIMIT),
+        "dataset-metadata.json": json.dumps(metadata(job), indent=1) + "\n",
+    }
+    before = _recorded(folder).get("own")
+    for name, text in texts.items():
+        own, written = folder / name, before.get(name) if isinstance(before, dict) else None
+        if written and own.is_file() and disk.text_hash(disk.read_text(own)) != written:
+            shutil.copyfile(own, part / name)
+            job.say(f"{job.store.shown(own)} is yours: kept as it is")
+        else:
+            disk.write_text(part / name, text)
+    return {name: disk.text_hash(text) for name, text in texts.items()}
+
+
+def _recorded(folder: Path) -> dict:
+    """The pack.json in a folder; empty where there is none, or it is damaged: then it is made again."""
+    try:
+        return disk.read_json(folder / opened.NAME)
+    except UserError:
+        return {}
 
 
 def inputs_of(job: Job, mixture: list[list[answers.Share]]) -> dict:
@@ -172,12 +199,11 @@ def _usual_size(job: Job) -> list[int]:
 
 def is_current(job: Job, folder: Path, mixture: list[list[answers.Share]]) -> bool:
     """Whether the pack in a folder is of what there is now."""
-    path = folder / opened.NAME
-    return path.exists() and disk.read_json(path).get("inputs") == inputs_of(job, mixture)
+    return (folder / NOTEBOOK).exists() and _recorded(folder).get("inputs") == inputs_of(job, mixture)
 
 
 def refuse_taken(folder: Path) -> None:
     """Raises UserError for a folder that holds something else than a pack."""
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / opened.NAME).exists())):
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
-        raise UserError(f"{folder} is there and no pack ({shown(names, 3)}); name another folder: --to DIR")
+        raise UserError(f"{folder} is there and no pack ({shown(names, 3)}); move it away, or name another: --to DIR")

@@ -71,6 +71,15 @@ def of(texts: list[str], about: str = "") -> str:
 def read(content: str, where: str) -> list[str]:
     """The texts of the cells of code of a notebook. Raises ValueError where it is none."""
     found = json.loads(content)
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list):
-        raise ValueError(f"{where} is no notebook")
-    return ["".join(cell.get("source", [])) for cell in found["cells"] if cell.get("cell_type") == "code"]
+    cells = found.get("cells") if isinstance(found, dict) else None
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        raise ValueError(f"{where} has no list of cells")
+    return [_source(cell, where) for cell in cells if cell.get("cell_type") == "code"]
+
+
+def _source(cell: dict, where: str) -> str:
+    lines = cell.get("source", "")
+    lines = [lines] if isinstance(lines, str) else lines
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise ValueError(f"{where} has a cell whose source is no text")
+    return "".join(lines)

@@ -7,6 +7,15 @@ import json
 import os
 import sys
 
+# magic that changes nothing about what a cell does
+HARMLESS = ("%%time", "%%capture")
+
+
+def unknown_magic(cell: str) -> str:
+    """The magic by which a cell is something else than Python; blank where it is none."""
+    words = cell.split(maxsplit=1)
+    return words[0] if words and words[0].startswith("%%") and words[0] not in HARMLESS else ""
+
 
 def translated(cell: str) -> str:
     """A cell as Python: a line that begins with ! is a command whose failure nobody sees; magic (%) does nothing."""

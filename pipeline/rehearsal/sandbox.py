@@ -68,6 +68,8 @@ def has_namespaces() -> bool:
 def run(words: list[str], folder: Path, limit: float, memory: int, isolated: bool) -> Ended:
     """Runs a command in `folder`, which holds `input/` (folders, or links to some) and `working/`, for at most `limit`
     seconds in at most so many bytes. `isolated`: below /kaggle, in namespaces."""
+    # what it leaves there when it is ended goes away with the folder
+    (folder / "tmp").mkdir()
     if isolated:
         (folder / "root").mkdir()
         inside = [str(folder / name) for name in ("root", "input", "working")]
@@ -78,7 +80,7 @@ def run(words: list[str], folder: Path, limit: float, memory: int, isolated: boo
         process = subprocess.Popen(
             words,
             cwd=folder / "working",
-            env=_environment(),
+            env={**_environment(), "TMPDIR": str(folder / "tmp")},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

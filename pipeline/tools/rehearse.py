@@ -11,10 +11,13 @@ Kaggle would: "Notebook Timeout", "Notebook Threw Exception", "Notebook Exceeded
 "Submission Format Error", "Submission Scoring Error". Where there are no namespaces, what is not checked is said.
 """
 
+import contextlib
+import errno
 import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.command import order
@@ -54,8 +57,7 @@ def rehearsed(job: Job, times: int, limit: float, memory: int) -> verdict.Verdic
     isolated = sandbox.has_namespaces()
     if not isolated:
         job.say("no namespaces here: not checked is that it needs no network and does not write into /kaggle/input")
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as place:
-        room = Path(place)
+    with _room() as room:
         (room / "working").mkdir()
         (room / "input").mkdir()
         name = job.competition.slug.rsplit("/", 1)[-1] or job.competition.name
@@ -78,6 +80,22 @@ def rehearsed(job: Job, times: int, limit: float, memory: int) -> verdict.Verdic
         return verdict.of(ended, room / "working" / f"submission{form.suffix}", form, made.expected, seconds)
 
 
+@contextlib.contextmanager
+def _room() -> Iterator[Path]:
+    """A folder that is gone afterwards. Raises UserError where there is no room for what is written there."""
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as place:
+        try:
+            yield Path(place)
+        except OSError as error:
+            # of several files that are copied the reasons are in a list
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) and not isinstance(error, shutil.Error):
+                raise
+            why = error.strerror or "not all could be copied"
+            raise UserError(
+                f"cannot write {place}: {why}; make room there, ask for fewer --times, or set TMPDIR to another place"
+            ) from error
+
+
 def _packed(job: Job) -> Path:
     """The folder of the run's pack, made where it is missing or of other files; a notebook that was edited stays."""
     folder = job.store.run_folder / "pack"
@@ -92,11 +110,17 @@ def _packed(job: Job) -> Path:
 def _script(folder: Path, room: Path, limit: float, isolated: bool) -> list[Path]:
     """What runs the notebook's cells: the runner, and the cells in a file. Raises UserError where there is no
     notebook."""
-    path = folder / "notebook.ipynb"
+    path = folder / contents.NOTEBOOK
     try:
-        found = notebook.read(disk.read_text(path), str(path))
-    except ValueError as error:
-        raise UserError(f"{path} is no notebook ({error}); delete {folder.name}/ to have it packed again") from error
+        found = notebook.read(disk.read_text(path), path.name)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no notebook ({error}); delete it to have it written again") from error
+    for number, cell in enumerate(found, 1):
+        if magic := cells.unknown_magic(cell):
+            raise UserError(
+                f"{path}, cell {number}: {magic} is a command of Jupyter that the rehearsal cannot run as it "
+                "does; write it in Python"
+            )
     if limit:
         found = [cell.replace(f'"{contents.LIMIT}"', f'"{max(1, int(OF_LIMIT * limit))}s"') for cell in found]
     if not isolated:

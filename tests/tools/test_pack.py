@@ -181,7 +181,7 @@ def test_a_run_without_networks_names_what_is_missing(packed_root, tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").write_text("years")
     error = run("demo", "pack", "--run", packed_runs.RUN, "--to", tmp_path / "taken", root=root, status=2)
-    assert "is there and no pack (thesis.tex)" in error
+    assert "is there and no pack (thesis.tex); move it away" in error
     adopted = root / "runs" / "demo" / packed_runs.RUN / "adopted.json"
     adopted.write_text(json.dumps({"from": "~/theirs"}))
     assert "was adopted from ~/theirs" in run("demo", "pack", "--run", packed_runs.RUN, root=root, status=2)

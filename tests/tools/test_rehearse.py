@@ -1,11 +1,13 @@
 """`rehearse`: the demo's pack passes, and each fault that is planted in its notebook gets Kaggle's words for it."""
 
+import errno
 import json
 import shutil
+import tempfile
 
 import pytest
 
-from pipeline.rehearsal import sandbox
+from pipeline.rehearsal import hidden, sandbox
 from pipeline.tools import rehearse
 from tests import packed_runs
 from tests.start import run
@@ -95,11 +97,54 @@ def test_where_there_are_no_namespaces_it_says_what_is_not_checked(root, monkeyp
     assert "not rehearsed: no new ids, no odd pictures" in said and "PASS: 160 rows" in said
 
 
-def test_what_is_no_notebook_is_refused(root):
+@pytest.mark.parametrize("content", ["[]", '{"cells": [3]}', '{"cells": [{"cell_type": "code", "source": [5]}]}'])
+def test_what_is_no_notebook_is_refused(root, content):
     path = root / "runs" / "demo" / packed_runs.RUN / "pack" / "notebook.ipynb"
     own = path.read_text()
-    path.write_text("[]")
+    path.write_text(content)
     try:
         assert "is no notebook" in run("demo", "rehearse", "--run", packed_runs.RUN, root=root, status=2)
     finally:
         path.write_text(own)
+
+
+def test_a_cell_that_is_no_python_is_refused_for_that(root):
+    error = rehearsed(root, "pass", "%%bash\nls /kaggle/input")
+    assert "cell 2: %%bash is a command of Jupyter that the rehearsal cannot run" in error
+
+
+def test_what_a_notebook_leaves_when_its_time_is_over_is_gone(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    cell = "import tempfile, time; tempfile.mkdtemp(prefix='left-'); time.sleep(60)"
+    assert "Notebook Timeout" in rehearsed(root, cell, options=("--times", "1", "--time-limit", "2s"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_is_said(root, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(hidden, "_put", full)
+    error = rehearsed(root)
+    assert "No space left on device; make room there, ask for fewer --times" in error
+
+
+def test_what_was_changed_by_hand_stays_when_it_is_packed_again(root):
+    pack = root / "runs" / "demo" / packed_runs.RUN / "pack"
+    content, notebook = json.loads((pack / "pack.json").read_text()), (pack / "notebook.ipynb").read_text()
+    metadata = (pack / "dataset-metadata.json").read_text()
+    try:
+        (pack / "dataset-metadata.json").write_text(metadata.replace("INSERT_USERNAME_HERE", "somebody"))
+        for _ in range(2):
+            said = run("demo", "pack", "--run", packed_runs.RUN, root=root)
+            assert "pack/dataset-metadata.json is yours: kept as it is" in said and "notebook.ipynb is" not in said
+        assert "somebody/demo-plain-pack" in (pack / "dataset-metadata.json").read_text()
+        # what is gone or cannot be read is made again
+        (pack / "notebook.ipynb").unlink()
+        (pack / "pack.json").write_text("{")
+        rehearsed_again = run("demo", "rehearse", "--run", packed_runs.RUN, "--times", "1", root=root)
+        assert "PASS" in rehearsed_again and (pack / "notebook.ipynb").read_text() == notebook
+        assert json.loads((pack / "pack.json").read_text())["files"] == content["files"]
+    finally:
+        (pack / "dataset-metadata.json").write_text(metadata)
