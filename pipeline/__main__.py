@@ -78,6 +78,8 @@ def run(arguments: list[str]) -> int:
         order.run(options.job_of(chosen, given), words)
         return 0
     module, own = names.tool(tool), options.own_of(tool, given)
+    if names.is_of_a_pack(tool):
+        options.refuse_for_a_pack(given)
     is_of_every_run = names.is_of_every_run(tool)
     job = options.job_of_every_run(chosen, given) if is_of_every_run else options.job_of(chosen, given, own)
     return module.run(job, words[1:], **own)

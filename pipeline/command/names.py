@@ -68,6 +68,11 @@ def is_of_every_run(name: str) -> bool:
     return bool(source.constant(f"tools/{name}", "OF_EVERY_RUN", False))
 
 
+def is_of_a_pack(name: str) -> bool:
+    """Whether a tool runs from a pack, and says so (OF_A_PACK)."""
+    return bool(source.constant(f"tools/{name}", "OF_A_PACK", False))
+
+
 def _module(room: str, name: str, *wanted: str):
     """Raises UserError where a function is missing that it is called by."""
     missing = [function for function in wanted if function not in source.functions(f"{room}/{name}")]

@@ -159,13 +159,21 @@ def refuse_for_words_alone(options: argparse.Namespace) -> None:
 def refuse_for_every_run(options: argparse.Namespace) -> None:
     """A tool that is about all runs, or those that it is given as words, has no run or recipe of its own. Raises
     UserError for an option that would do nothing."""
+    _refuse_but(options, {"root", "again"}, "reads the runs that there are")
+
+
+def refuse_for_a_pack(options: argparse.Namespace) -> None:
+    """A tool that runs from a pack has the run, the recipe and the folds that are in it. Raises UserError for an option
+    that would do nothing."""
+    _refuse_but(options, {"root", "data", "on_bad_image"}, "answers by what is in the pack")
+
+
+def _refuse_but(options: argparse.Namespace, means: set[str], what: str) -> None:
     tool = options.words[1]
-    own = {"words", "root", "again", *(option for option, (of, _) in OF_TOOLS.items() if tool in of.split())}
+    own = {"words", *means, *(option for option, (of, _) in OF_TOOLS.items() if tool in of.split())}
     given = [option for option, value in vars(options).items() if option not in own and value not in (None, False, "")]
     if given:
-        raise UserError(
-            f"{recipes.option(given[0])} means nothing to {tool}, which reads the runs that there are; leave it out"
-        )
+        raise UserError(f"{recipes.option(given[0])} means nothing to {tool}, which {what}; leave it out")
 
 
 def own_of(tool: str, options: argparse.Namespace) -> dict:

@@ -104,13 +104,17 @@ class Inference:
         """The ids that are answered, in order: of the sample submission where it is none of a few rows for show."""
         form, name = self.job.competition.format, self._sample
         rows = self._sample_rows(raw)
+        if rows is None:
+            return found
         asked = list(dict.fromkeys(form.split(row[form.id_column])[0] for row in rows))
         there = set(found)
         named = [one for one in asked if one in there]
         if len(named) < REAL * len(found):
-            if raw.left_out:
-                said = f"{name} names {len(named)} of {len(found)} test pictures, so it is a placeholder"
-                self.say(f"{said}: all are answered")
+            self.say(
+                f"{name} names {len(named)} of {len(found)} test pictures, so it is a placeholder: all are answered"
+            )
+            if bare := [one for one in asked if one not in there]:
+                self.say(f"warning: {len(bare)} ids of {name} have no picture and are left out: {shown(bare)}")
             return found
         if more := [one for one in found if one not in set(named)]:
             self.say(f"left out: {len(more)} test pictures that {name} does not name: {shown(more)}")
@@ -122,17 +126,19 @@ class Inference:
     def _sample(self) -> str:
         return self.pack.content["sample"] or "sample_submission.csv"
 
-    def _sample_rows(self, raw: Mounted) -> list[dict[str, str]]:
-        """None where there is no sample submission, or it is none of this format."""
+    def _sample_rows(self, raw: Mounted) -> list[dict[str, str]] | None:
+        """None where there is no sample submission, or it is none of this format, which is said."""
         form, where = self.job.competition.format, next(iter(raw.left_out), None)
-        # some placeholders hold no more than the names of the columns
-        if form.files or where is None or len(raw.read(where).split()) < 2:
-            return []
+        if form.files or where is None:
+            return None
         try:
+            # some placeholders hold no more than the names of the columns
+            if len(raw.read(where).split()) < 2:
+                return []
             return tables.checked_sample(raw.read(where), form, raw.where(where))
         except UserError as error:
-            self.say(f"warning: {error}; it is not used")
-            return []
+            self.say(f"warning: {error}; it is not used: all test pictures are answered")
+            return None
 
     def _write(
         self, target: Path, asked: Asked, images: list[RawImage], order: list[str], ensemble: Ensemble, scratch: Path

@@ -21,6 +21,9 @@ from pipeline.packing.opened import Pack
 from pipeline.runs.job import Job
 from pipeline.training import trainer
 
+# the run, its recipe and folds are those of the pack: options of others are refused
+OF_A_PACK = True
+
 
 def run(job: Job | None, words: list[str], time_limit: str = "") -> int:
     """Answers the test part. Returns 0. Raises UserError where there is no pack, no test part, or nowhere to write."""

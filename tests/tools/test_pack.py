@@ -55,6 +55,34 @@ def test_a_placeholder_of_three_rows_is_not_the_test_part(infer, packed_root, tm
     assert packed_runs.rows(infer(tmp_path / "mounted")[1]) == submitted(packed_root)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("rle_mask,id\n1 1,{0}\n", "has the columns rle_mask, id"),
+        ("id,rle_mask\n{0},1 1\n{0},1 1\n", "{0} is in row 2, too"),
+    ],
+)
+def test_a_sample_that_is_none_is_said_once(infer, packed_root, tmp_path, content, said):
+    ids = sorted(packed_runs.mount(packed_root, tmp_path / "mounted"))
+    (tmp_path / "mounted" / "sample_submission.csv").write_text(content.format(*ids))
+    out, found = infer(tmp_path / "mounted")
+    assert said.format(*ids) in out and "it is not used: all test pictures are answered" in out
+    assert "placeholder" not in out and packed_runs.rows(found) == submitted(packed_root)
+
+
+def test_ids_of_another_kind_in_the_sample_are_said(infer, packed_root, tmp_path):
+    ids = sorted(packed_runs.mount(packed_root, tmp_path / "mounted"))
+    packed_runs.sample(tmp_path / "mounted", [f"{name}.png" for name in ids])
+    out, found = infer(tmp_path / "mounted")
+    assert f"160 ids of sample_submission.csv have no picture and are left out: {ids[0]}.png" in out
+    assert packed_runs.rows(found) == submitted(packed_root)
+
+
+def test_options_of_a_run_mean_nothing_to_a_pack(infer, tmp_path):
+    for options in (["--run", "other"], ["--fold", "1"], ["--width", "8"], ["--again"]):
+        assert f"{options[0]} means nothing to infer" in infer(tmp_path, *options, status=2)[0]
+
+
 def test_the_sample_says_the_order_and_what_is_asked(infer, packed_root, tmp_path):
     ids = list(packed_runs.mount(packed_root, tmp_path / "mounted"))
     asked = [*ids[100:], "nobody", *ids[1:100]]
