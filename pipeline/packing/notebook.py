@@ -2,22 +2,27 @@
 
 import json
 
-# where Kaggle mounts what a notebook is given, and where it looks for what it gives
-INPUT, WORKING = "/kaggle/input", "/kaggle/working"
+from pipeline.store.paths import KAGGLE_INPUT, mounted_at
+
+# where Kaggle looks for what a notebook gives
+WORKING = "/kaggle/working"
 
 
 def cells(competition, limit: str) -> list[str]:
     """Their texts. `limit`: the time that `infer` may take."""
-    name = competition.slug.rsplit("/", 1)[-1] or competition.name
+    places = [place.relative_to(KAGGLE_INPUT).as_posix() for place in mounted_at(competition.slug or competition.name)]
+    kind = "Datasets" if "/" in competition.slug else "Competitions"
     where = f"""\
 # The pack (a data set) and the competition's files, wherever Kaggle has mounted them
 from pathlib import Path
 
-INPUT, WORKING = Path("{INPUT}"), Path("{WORKING}")
-PACK = next((path.parent for depth in range(1, 5) for path in INPUT.glob("*/" * depth + "pack.json")), None)
-DATA = next((path for path in (INPUT / "{name}", INPUT / "competitions" / "{name}") if path.is_dir()), None)
-assert PACK, "add the pack to this notebook: Add Input, Datasets"
-assert DATA, "add the competition to this notebook: Add Input, Competitions"
+INPUT, WORKING = Path("{KAGGLE_INPUT}"), Path("{WORKING}")
+PACKS = next(filter(None, (sorted(INPUT.glob("*/" * depth + "pack.json")) for depth in range(1, 5))), [])
+DATA = next((INPUT / place for place in {places} if (INPUT / place).is_dir()), None)
+assert PACKS, "add the pack to this notebook: Add Input, Datasets"
+assert len(PACKS) == 1, f"there are several packs, leave one: {{', '.join(str(path.parent) for path in PACKS)}}"
+assert DATA, "add the competition to this notebook: Add Input, {kind}"
+PACK = PACKS[0].parent
 print(PACK, DATA)"""
     infer = f"""\
 # Every test picture there is now; in the rerun Kaggle puts the hidden ones in their place

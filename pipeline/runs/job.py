@@ -15,7 +15,7 @@ from pipeline.runs import own_groups
 from pipeline.runs.identity import saved_in
 from pipeline.store import fold_table, records
 from pipeline.store.fold_table import FoldTable
-from pipeline.store.paths import Store
+from pipeline.store.paths import Store, mounted_at
 from pipeline.store.prepared import Prepared
 
 
@@ -92,10 +92,7 @@ class Job:
     def raw_places(self) -> list[Path]:
         places = [self.store.raw]
         if self.competition.slug:
-            name = self.competition.slug.rsplit("/", 1)[-1]
-            places += [Path("/kaggle/input") / name, Path("/kaggle/input/competitions") / name]
-            # of a data set: owner and name
-            places += [Path("/kaggle/input/datasets") / self.competition.slug]
+            places += mounted_at(self.competition.slug)
             # the last of all: whatever is the competition's own comes before what was drawn
             places += [self.store.drawn] if self.competition.draw else []
         return places

@@ -3,6 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# where Kaggle mounts what a notebook is given
+KAGGLE_INPUT = Path("/kaggle/input")
+
+
+def mounted_at(slug: str) -> list[Path]:
+    """Where the files of a competition are in a Kaggle notebook, or those of a data set USER/NAME: the first that is
+    there counts."""
+    name = slug.rsplit("/", 1)[-1]
+    return [KAGGLE_INPUT / name, KAGGLE_INPUT / "competitions" / name, KAGGLE_INPUT / "datasets" / slug]
+
 
 @dataclass(frozen=True)
 class Store:
