@@ -51,6 +51,9 @@ class RawFiles:
         UserError: no such folder, nothing in it, or a zip that is cut off.
     """
 
+    # whether a link that leads nowhere is a file that cannot be read, instead of being refused
+    TAKES_BROKEN = False
+
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         check_folder(self.folder)
@@ -62,7 +65,7 @@ class RawFiles:
     def __enter__(self):
         self._temporary = Path(tempfile.mkdtemp(prefix="raw-"))
         try:
-            for path in _files_below(self.folder):
+            for path in _files_below(self.folder, self.TAKES_BROKEN):
                 name = path.relative_to(self.folder).as_posix()
                 if archives.kind_of(name):
                     self._add_archive(path, name)
@@ -196,7 +199,7 @@ def check_folder(folder: Path) -> None:
 
 def holds_files(folder: Path) -> bool:
     """Whether it is a folder with at least one file that is not litter."""
-    return _is_folder(folder) and any(True for _ in _walk(str(folder), ()))
+    return _is_folder(folder) and any(True for _ in _walk(str(folder), (), takes_broken=True))
 
 
 def _is_folder(folder: Path) -> bool:
@@ -238,16 +241,17 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _files_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path, takes_broken: bool = False) -> list[Path]:
     """All files, sorted, those behind symbolic links too.
 
     Raises:
-        UserError: a folder that cannot be read, a link that leads nowhere or in a circle, what is no file.
+        UserError: a folder that cannot be read, a link that leads nowhere (unless it `takes_broken`) or to a folder
+            that it lies in, what is no file.
     """
-    return [Path(path) for path in sorted(_walk(str(folder), ()), key=lambda path: path.split("/"))]
+    return [Path(path) for path in sorted(_walk(str(folder), (), takes_broken), key=lambda path: path.split("/"))]
 
 
-def _walk(folder: str, above: tuple) -> Iterator[str]:
+def _walk(folder: str, above: tuple, takes_broken: bool = False) -> Iterator[str]:
     """The ways to the files below a folder; what lies in it is called as it is found."""
     status = _status(Path(folder))
     if (status.st_dev, status.st_ino) in above:
@@ -261,14 +265,18 @@ def _walk(folder: str, above: tuple) -> Iterator[str]:
         if _is_litter(name):
             continue
         path = os.path.join(folder, name)  # noqa: PTH118 (four times as fast for many files)
-        mode = _mode(path)
+        mode = stat.S_IFREG if takes_broken and _leads_nowhere(path) else _mode(path)
         if stat.S_ISREG(mode):
             if not _is_unfinished(name):
                 yield path
         elif stat.S_ISDIR(mode):
-            yield from _walk(path, above)
+            yield from _walk(path, above, takes_broken)
         else:
             raise UserError(f"{printable(path)} is neither a file nor a folder; remove it")
+
+
+def _leads_nowhere(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
 
 
 def _mode(path: str) -> int:

@@ -169,6 +169,9 @@ class Mounted(RawFiles):
     Attributes: left_out: the files that are not shown, which can be read.
     """
 
+    # nobody can mend what is mounted: it costs one answer
+    TAKES_BROKEN = True
+
     def __init__(
         self, folder: Path, names: Iterable[str], memory: Memory, hidden: Iterable[str] = (), are_there: bool = True
     ):

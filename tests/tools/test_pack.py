@@ -118,6 +118,17 @@ def test_a_picture_that_nobody_expected_costs_its_own_row(infer, packed_root, tm
     assert damaged in infer(tmp_path / "mounted", "--on-bad-image", "refuse", status=2)[0]
 
 
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+def test_a_link_that_leads_nowhere_costs_its_own_row(infer, packed_root, tmp_path, target):
+    files = packed_runs.mount(packed_root, tmp_path / "mounted")
+    name = sorted(files)[0]
+    files[name].unlink()
+    files[name].symlink_to("nowhere.png" if target == "nowhere" else files[name].name)
+    out, found = infer(tmp_path / "mounted")
+    assert f"1 of 160 test pictures cannot be read and get an empty answer: {name}" in out
+    assert packed_runs.rows(found) == {**submitted(packed_root), name: ""}
+
+
 def test_where_no_picture_can_be_read_there_is_no_submission(infer, packed_root, tmp_path):
     for path in packed_runs.mount(packed_root, tmp_path / "mounted").values():
         path.write_bytes(b"nothing")
