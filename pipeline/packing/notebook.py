@@ -32,8 +32,8 @@ import sys
 
 paths = os.pathsep.join([str(PACK), str(PACK / "packages")])
 words = ["{competition.name}", "infer", "--data", str(DATA), "--root", str(WORKING), "--time-limit", "{limit}"]
-# -B: the pack cannot be written into
-command = [sys.executable, "-B", "-m", "pipeline", *words]
+# -B: the pack cannot be written into; -P: no file of the working folder is taken for one of the pack
+command = [sys.executable, "-B", "-P", "-m", "pipeline", *words]
 subprocess.run(command, check=True, env={{**os.environ, "PYTHONPATH": paths}})"""
     form = competition.format
     show = f"""\

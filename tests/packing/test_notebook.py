@@ -46,3 +46,12 @@ def test_pack_and_data_are_found_where_kaggle_mounts_them(tmp_path, slug, pack, 
 def test_what_is_not_added_or_twice_is_said(tmp_path, slug, folders, says):
     with pytest.raises(AssertionError, match=says):
         found(tmp_path, slug, *folders)
+
+
+def test_no_file_of_the_working_folder_is_taken_for_one_of_the_pack(tmp_path, monkeypatch):
+    for folder, said in (("working", "working"), ("pack", "pack")):
+        (tmp_path / folder / "pipeline").mkdir(parents=True)
+        (tmp_path / folder / "pipeline" / "__main__.py").write_text(f"open('said', 'w').write('{said}')")
+    monkeypatch.chdir(tmp_path / "working")
+    exec(notebook.cells(competition, "1h")[1], {"PACK": tmp_path / "pack", "DATA": "", "WORKING": ""})
+    assert (tmp_path / "working" / "said").read_text() == "pack"
