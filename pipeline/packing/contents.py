@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pipeline import source
 from pipeline.competition import RawData
 from pipeline.errors import UserError, shown
 from pipeline.packing import answers, code, notebook, opened, packages
+from pipeline.packing.kernel import slug_of
 from pipeline.raw import images as checks
 from pipeline.raw.remembered import Memory, Mounted, Noted, train_names
 from pipeline.runs.job import Job
@@ -162,10 +162,10 @@ def inputs_of(job: Job, mixture: list[list[answers.Share]]) -> dict:
 
 
 def metadata(job: Job) -> dict:
-    """dataset-metadata.json, as Kaggle's client wants it: a title of 6 to 50 letters, and an address of 3 to 50."""
-    name = f"{job.competition.name} {job.store.run} pack"
-    title = name[:50].ljust(6, ".")
-    address = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:50].strip("-")
+    """dataset-metadata.json, as Kaggle's client wants it: a title of 6 to 50 letters, and an address of 3 to 50 that no
+    other run has."""
+    title = f"{job.competition.name} {job.store.run} pack"[:50].ljust(6, ".")
+    address = slug_of(job.competition.name, job.store.run, "pack")
     owner = os.environ.get("KAGGLE_USERNAME") or "INSERT_USERNAME_HERE"
     return {"title": title, "id": f"{owner}/{address}", "licenses": [{"name": "other"}]}
 
