@@ -15,7 +15,7 @@ from pipeline.store import disk
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # files of training/ that do not change what is learnt
-MEASURING = ("budget", "pace", "trainer", "history", "memory", "parallel")
+MEASURING = ("budget", "pace", "trainer", "history", "memory", "parallel", "proposals")
 ENVIRONMENT = "environment.json"
 
 
@@ -141,7 +141,9 @@ def code_fingerprints() -> dict[str, str]:
     """Of the files that decide what a training gives."""
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).rglob("*.py")]
-    files += [package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "sizes", "tiles")]
+    files += [
+        package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "otsu", "sizes", "tiles", "tones")
+    ]
     files += [package / "store" / f"{name}.py" for name in ("prepared", "scaling", "seen")]
     files = sorted(path for path in files if path.stem not in MEASURING)
     return {

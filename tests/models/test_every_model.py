@@ -203,8 +203,9 @@ def test_the_code_that_decides_a_training_is_watched():
     from pipeline.training import backend
 
     watched = set(backend.code_fingerprints())
-    for folder in ("models", "training"):
-        for path in (ROOT / "pipeline" / folder).glob("*.py"):
+    learning = [path for folder in ("models", "training") for path in (ROOT / "pipeline" / folder).glob("*.py")]
+    for path in [*learning, *(ROOT / name for name in watched if "/store/" in name)]:
+        if path.stem not in backend.MEASURING:
             for name in re.findall(r"from pipeline\.imaging\.(\w+) import", path.read_text()):
                 assert f"pipeline/imaging/{name}.py" in watched, (path.name, name)
     assert "pipeline/store/prepared.py" in watched
