@@ -237,8 +237,8 @@ QUICK = {
 
 # ./run.sh dsb2018 --recipe maskrcnn
 # No GPU: 43 minutes of learning for one fold of three, on two cores that have AVX2 alone, with all 670 train pictures.
-# Precision over IoU of objects .487 ± .025 cross-fitted (fold 0, n = 221), the classical model there .474 ± .025. See
-# benchmarks/dsb2018/maskrcnn.
+# Precision over IoU of objects .487 ± .025 cross-fitted (n = 221 images of fold 0); the classical model has .474 there.
+# See benchmarks/dsb2018/maskrcnn.
 MASK_RCNN = {
     **QUICK,
     "model": "maskrcnn",
