@@ -16,7 +16,7 @@ from tests.start import ROOT, run
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings
 
-    # a busy machine is no failure, and what passed once passes again; fresh examples are what tests/fuzz.py is for
+    # a busy machine is no failure, and what passed once passes again; test_fuzz.py is for fresh examples
     settings.register_profile(
         "unhurried", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
     )
