@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,8 +148,6 @@ def _fold():
             for i in range(COUNT)
         ]
         with contextlib.redirect_stdout(None):
-            from dataclasses import replace
-
             prepare.convert(replace(competition, read=lambda raw: RawData(pictures)), None, job.store.prepared, {})
         table = [(f"{i:03}", i % recipe.folds) for i in range(COUNT)]
         disk.write_rows(job.store.folds(recipe.folds), ["id", "fold"], table)
@@ -162,10 +161,9 @@ def _described(recipe: Recipe) -> str:
 
     from pipeline.training import fit
 
-    package = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}[keras.backend.backend()]
     return (
         f"TGS `quick`: width {recipe.width}, {recipe.size} pixels, stem {recipe.stem}, batch {recipe.batch_size}, "
-        f"{fit.precision_for(recipe)}, {version(package)}"
+        f"{fit.precision_for(recipe)}, {version(keras.backend.backend())}"
     )
 
 

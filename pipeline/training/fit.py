@@ -23,6 +23,7 @@ from pipeline.recipe import Recipe, scales
 from pipeline.store import disk, records
 from pipeline.store.predictions import PredictionWriter
 from pipeline.store.prepared import Prepared, View
+from pipeline.store.scaling import Scaling
 from pipeline.tasks import scoring
 from pipeline.training import backend, checkpoint, hardware, history, losses, memory, proposals, statistics, weights
 from pipeline.training.batches import Batches
@@ -176,7 +177,12 @@ def learner_for(plan: FoldPlan, prepared: Prepared, competition: Competition, re
 
 def _view_of(plan: FoldPlan, prepared: Prepared, recipe: Recipe) -> View:
     """The images as the fold sees them while it learns."""
-    return prepared.view(recipe.neighbours, recipe.slices, prepared.scaling_of(plan.inputs, plan.folder), recipe.tones)
+    return _seen(prepared, recipe, prepared.scaling_of(plan.inputs, plan.folder))
+
+
+def _seen(prepared: Prepared, recipe: Recipe, scaling: Scaling | None) -> View:
+    """The images as the recipe's network sees them."""
+    return prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
 
 
 def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe) -> None:
@@ -186,7 +192,7 @@ def predict_held_out(plan: FoldPlan, prepared: Prepared, competition: Competitio
     )
     if catalogue.finds_objects(recipe) and len(plan.held_out):
         network, scaling = _loaded(plan.folder, prepared, competition, recipe)
-        view = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
+        view = _seen(prepared, recipe, scaling)
         proposals.write(plan.folder, network, view, plan.held_out, prepared, frame_for(recipe))
 
 
@@ -203,11 +209,11 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
     """Loads the weights in `folder` once. Returns what answers by them: (prepared data of the same kind, rows, flips,
     scales) -> (row, bands) as `Predictor.predict_in_bands`. Raises UserError as `load_weights`."""
     network, scaling = _loaded(folder, prepared, competition, recipe)
-    info = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones).info
+    info = _seen(prepared, recipe, scaling).info
     predictor = predictor_for(recipe, competition, info, network, str(folder / WEIGHTS))
 
     def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
-        view = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones)
+        view = _seen(prepared, recipe, scaling)
         yield from predictor.predict_in_bands(view, rows, flips, seen)
         if predictor.drawn is not None and predictor.drawn.line():
             print(f"{folder}: {predictor.drawn.line()}", flush=True)
@@ -218,7 +224,7 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
 def _loaded(folder: Path, prepared: Prepared, competition: Competition, recipe: Recipe) -> tuple:
     """(network with the weights in `folder`, the scaling by which it sees pictures)."""
     scaling = weights.scaling_of(folder / WEIGHTS, prepared)
-    info = prepared.view(recipe.neighbours, recipe.slices, scaling, recipe.tones).info
+    info = _seen(prepared, recipe, scaling).info
     with memory.enough(lambda: f"the network of {folder}", lambda: "close what else uses the device"):
         network = network_for(recipe, competition, info)
         load_weights(network, folder / WEIGHTS)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.imaging.tiles import mirrored
 from pipeline.models.frame import Frame
 from pipeline.store import disk
 from pipeline.store.prepared import Prepared, View
@@ -21,10 +22,11 @@ def write(folder: Path, network, view: View, rows: np.ndarray, prepared: Prepare
     """
     coverage = prepared.table["coverage"].to_numpy(float)[rows]
     filled = rows[coverage > 0] if (coverage > 0).any() else rows
-    seen = [_one(network, view, row, frame) for row in filled[_evenly(len(filled))]]
+    chosen = filled[_evenly(len(filled))]
+    seen = [_one(network, view, row, frame) for row in chosen]
     parts = [np.array(part) for part in zip(*seen, strict=True)]
     names = ("windows", "boxes", "likely", "found", "scores")
-    ids = np.array([prepared.table["id"].iat[row] for row in filled[_evenly(len(filled))]], str)
+    ids = np.array([prepared.table["id"].iat[row] for row in chosen], str)
     with disk.atomic(folder / NAME) as part, part.open("wb") as file:
         np.savez(file, ids=ids, **dict(zip(names, parts, strict=True)))
 
@@ -37,14 +39,11 @@ def _one(network, view: View, row: int, frame: Frame) -> tuple:
     picture = view.images[row]
     size = [_side(length, frame) for length in picture.shape[:2]]
     top, left = (max(0, (length - side) // 2) for length, side in zip(picture.shape[:2], size, strict=True))
-    window = np.asarray(picture[top : top + size[0], left : left + size[1]], np.float32) / np.float32(
-        view.info["range"]
-    )
-    beyond = [(0, side - length) for side, length in zip(size, window.shape[:2], strict=True)]
-    image = np.pad(window, (*beyond, (0, 0)), mode="symmetric")[None]
+    image = mirrored(picture, top, left, *size)[None].astype(np.float32) / np.float32(view.info["range"])
+    window = [min(side, length) for side, length in zip(size, picture.shape[:2], strict=True)]
     boxes, likely = network.propose(image)
     _, found, scores = network.find(image, False)
-    return (top, left, *window.shape[:2]), *(np.asarray(part)[0] for part in (boxes, likely, found, scores))
+    return (top, left, *window), *(np.asarray(part)[0] for part in (boxes, likely, found, scores))
 
 
 def _side(length: int, frame: Frame) -> int:

@@ -8,8 +8,8 @@ from pipeline.errors import UserError
 from pipeline.reporting.shared import pictures
 from pipeline.runs.job import Job
 from pipeline.store import disk
+from pipeline.training.proposals import NAME
 
-NAME = "proposals.npz"
 SHOWN = 60  # regions of a picture, the likeliest
 # name -> dimensions, and kinds of numbers
 FORM = {
