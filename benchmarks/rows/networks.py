@@ -123,9 +123,11 @@ def _loops(learner, batches) -> tuple:
     def run(source):
         learner.fit(source, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
 
+    # Keras takes generators alone for what never ends
+    resident = (batch for batch in itertools.repeat(one))
     # compiled here
-    run(stream), run(itertools.repeat(one))
-    return (lambda: run(stream)), (lambda: run(itertools.repeat(one)))
+    run(stream), run(resident)
+    return (lambda: run(stream)), (lambda: run(resident))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from keras import layers, ops
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
+from pipeline.models.normalization import BatchNormalization
 from pipeline.recipe import Recipe
 
 TAKES_ENCODER = True
@@ -123,7 +124,7 @@ def convolution(x, filters: int, kernel: int = 3, start: str = "", bias: bool = 
 def activated(x, recipe: Recipe):
     """Normalised, then rectified."""
     if recipe.normalization == "batch":
-        x = layers.BatchNormalization(momentum=0.98)(x)
+        x = BatchNormalization(momentum=0.98)(x)
     elif recipe.normalization == "group":
         x = layers.GroupNormalization(groups=math.gcd(8, x.shape[-1]))(x)
     return layers.ReLU()(x)

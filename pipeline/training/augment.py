@@ -14,6 +14,7 @@ from keras import ops
 
 from pipeline.recipe import Recipe
 from pipeline.training import augmentations, catalogue
+from pipeline.training.fused import fused
 
 
 def warp(pictures, coordinates):
@@ -110,11 +111,12 @@ class Augment:
         """B x H x W x C images (0..1) and B x H x W x K targets, float, to the same, moved and cropped."""
         batch, height, width, channels = image.shape
         coordinates = self.coordinates(batch, (height, width), self.window)
+        moved, moved_nearest = (fused(function, self.recipe) for function in (warp, warp_nearest))
         if self.blends:
-            both = warp(ops.concatenate([image, target], axis=3), coordinates)
+            both = moved(ops.concatenate([image, target], axis=3), coordinates)
             image, target = both[..., :channels], both[..., channels:]
         else:
-            image, target = warp(image, coordinates), warp_nearest(target, coordinates)
+            image, target = moved(image, coordinates), moved_nearest(target, coordinates)
         return self.values(image), target
 
     def coordinates(self, batch, source: tuple[int, int], shape: tuple[int, int]):

@@ -13,6 +13,7 @@ from keras import layers
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
 from pipeline.models.initial import he_normal
+from pipeline.models.normalization import BatchNormalization
 from pipeline.models.pretrained.form import Form
 
 # name -> how much wider, how much deeper than the first of its family
@@ -162,7 +163,7 @@ class _Layers:
     def normalised(self, x):
         # momentum as in the house's blocks
         epsilon = 1e-3 if self.google else 1e-5
-        return layers.BatchNormalization(momentum=0.98, epsilon=epsilon, name=next(self.names))(x)
+        return BatchNormalization(momentum=0.98, epsilon=epsilon, name=next(self.names))(x)
 
     def rectified(self, x):
         return layers.ReLU(6.0)(self.normalised(x))

@@ -12,6 +12,7 @@ from keras import layers
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
 from pipeline.models.initial import he_normal
+from pipeline.models.normalization import BatchNormalization
 from pipeline.models.pretrained.form import Form
 
 # name -> convolutions of a block, and how many blocks there are at strides 4, 8, 16 and 32
@@ -85,7 +86,7 @@ def _convolved(x, filters: int, kernel: int, stride: int, name: str, normalizati
         x = layers.ZeroPadding2D(kernel // 2)(x)
     x = layers.Conv2D(filters, kernel, stride, use_bias=False, kernel_initializer=he_normal(), name=name)(x)
     # momentum as in the house's blocks
-    return layers.BatchNormalization(momentum=0.98, epsilon=1e-5, name=normalization)(x)
+    return BatchNormalization(momentum=0.98, epsilon=1e-5, name=normalization)(x)
 
 
 FORM = Form(build, namings, left_out=("fc",))
