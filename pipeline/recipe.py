@@ -28,7 +28,7 @@ class Recipe:
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE (of Keras, torchvision or timm)
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution, or behind the stem; doubled at every halving
-    stem: int = 1  # stride of unet's first convolution: 2 sees twice the size at about the same cost; no encoder
+    stem: int = 1  # 2, 4: answers are made at that stride: twice the size at about the same cost
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)

@@ -11,7 +11,7 @@ from keras import layers, ops
 from pipeline.models import encoders
 from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
-from pipeline.models.normalization import BatchNormalization
+from pipeline.models.fast_layers import BatchNormalization
 from pipeline.recipe import Recipe
 
 TAKES_ENCODER = True
@@ -39,9 +39,7 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    # an encoder has a stem of its own
-    stem = 1 if recipe.encoder else recipe.stem
-    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, stem, recipe.width), recipe)
+    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe.stem, recipe.width), recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
     for step in reversed(range(len(skips))):
@@ -49,7 +47,7 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         if skips[step] is not None:
             x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
-    return keras.Model(image, logits(x, outputs, stem), name="unet")
+    return keras.Model(image, logits(x, outputs, recipe.stem), name="unet")
 
 
 def start(network: keras.Model, recipe: Recipe) -> None:
@@ -88,11 +86,14 @@ def contracted(x, recipe: Recipe) -> tuple:
 def encoded(image, normalized, recipe: Recipe) -> tuple:
     """The same by the recipe's encoder: features at stride 32, and at 1, 2, … 16, None where the encoder has none.
 
-    An encoder halves at once: at full resolution a block of the house's own looks at the normalised image.
+    An encoder halves at once: at full resolution a block of the house's own looks at the normalised image. With a stem
+    nothing does, and the way up ends where the stem would have begun.
     """
     features = encoders.features(image, recipe)
-    skips = [block(normalized, recipe.width, recipe), *(features.get(stride) for stride in (2, 4, 8, 16))]
-    return features[32], skips
+    skips = [features.get(stride) for stride in (2, 4, 8, 16)]
+    if recipe.stem == 1:
+        return features[32], [block(normalized, recipe.width, recipe), *skips]
+    return features[32], skips[recipe.stem.bit_length() - 2 :]
 
 
 def block(x, filters: int, recipe: Recipe, rate: int = 1):

@@ -13,7 +13,7 @@ from keras import layers
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
 from pipeline.models.initial import he_normal
-from pipeline.models.normalization import BatchNormalization
+from pipeline.models.fast_layers import BatchNormalization, DepthwiseConv2D
 from pipeline.models.pretrained.form import Form
 
 # name -> how much wider, how much deeper than the first of its family
@@ -155,7 +155,7 @@ class _Layers:
     def depthwise(self, x, kernel: int, stride: int):
         x, padding = self._padded(x, kernel)
         start = he_normal()
-        layer = layers.DepthwiseConv2D(
+        layer = DepthwiseConv2D(
             kernel, stride, padding, use_bias=False, depthwise_initializer=start, name=next(self.names)
         )
         return layer(x)
