@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from pipeline.models import encoders
+from pipeline.models.catalogue import STEMS
 from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
 from pipeline.models.fast_layers import BatchNormalization
@@ -93,7 +94,7 @@ def encoded(image, normalized, recipe: Recipe) -> tuple:
     skips = [features.get(stride) for stride in (2, 4, 8, 16)]
     if recipe.stem == 1:
         return features[32], [block(normalized, recipe.width, recipe), *skips]
-    return features[32], skips[recipe.stem.bit_length() - 2 :]
+    return features[32], skips[STEMS.index(recipe.stem) - 1 :]
 
 
 def block(x, filters: int, recipe: Recipe, rate: int = 1):

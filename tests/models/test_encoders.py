@@ -10,7 +10,8 @@ import pytest
 keras = pytest.importorskip("keras")
 pytest.importorskip("h5py")
 
-from pipeline.models import encoders, unet
+from pipeline.errors import UserError
+from pipeline.models import catalogue, encoders, unet
 from pipeline.models.encoders.keras_applications import NETWORKS as ENCODERS
 from pipeline.recipe import Recipe
 from tests.models.encoder_examples import (
@@ -153,6 +154,21 @@ def test_the_u_net_takes_an_encoder_without_features_at_half_the_resolution():
     with without_values():
         network = unet.build(Recipe(encoder="convnexttiny", width=4, stem=2), 3, 1, [0.5] * 3, [0.2] * 3)
         assert network.compute_output_shape((2, 64, 32, 3)) == (2, 64, 32, 1)
+
+
+@pytest.mark.parametrize(("stem", "levels"), [(1, 5), (2, 4), (4, 3), (8, 2)])
+def test_with_a_stem_the_way_up_ends_at_its_stride(stem, levels):
+    with without_values():
+        network = unet.build(Recipe(encoder="resnet18", width=4, stem=stem), 1, 2, [0.5], [0.2])
+    enlarging = [layer for layer in network.layers if type(layer).__name__ == "Conv2DTranspose"]
+    # the last one is the answer's, where there is a stem
+    assert [layer.strides[0] for layer in enlarging] == [2] * levels + ([stem] if stem > 1 else [])
+    assert network.compute_output_shape((1, 96, 32, 1)) == (1, 96, 32, 2)
+
+
+def test_a_stem_that_no_encoder_passes_is_refused():
+    with pytest.raises(UserError, match="the way up ends at 1, 2, 4 or 8"):
+        catalogue.check(Recipe(encoder="resnet18", stem=3))
 
 
 def test_the_u_net_without_an_encoder_has_the_weights_it_always_had():
