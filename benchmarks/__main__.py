@@ -3,6 +3,7 @@
     .venv/bin/python -m benchmarks                             every row that can be measured here
     .venv/bin/python -m benchmarks --rows search,rle_encode    some
     .venv/bin/python -m benchmarks --json FILE                 also as {row: {ours, peer, ratio, unit, n, …}}
+    .venv/bin/python -m benchmarks --rows train_cpu,predict --fields width=64,stem=1    of another network
 
 Ours and the peers are measured in one process, in turns, at least five times each, on the same data; where both give
 results these are compared first. Ratios above 1: ours is faster. Peers that are not among the pinned packages:
@@ -16,6 +17,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.table import LEAST, Missing
+from pipeline.command.names import competition
+from pipeline.errors import UserError
+from pipeline.recipe import Recipe
+from pipeline.runs import variants
 from pipeline.store import disk
 
 # name -> the module of its function, which has the same name
@@ -35,6 +40,10 @@ ROWS = {
 }
 
 
+# of which --fields changes the network
+OF_NETWORKS = ("train_cpu", "train_gpu", "feed", "predict")
+
+
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -43,17 +52,25 @@ def main(words: list[str] | None = None) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--rows", default=",".join(ROWS), help=f"among {', '.join(ROWS)} (default: all)")
+    parser.add_argument(
+        "--fields", metavar="F=V,…", help=f"another recipe than TGS's `quick` in {', '.join(OF_NETWORKS)}"
+    )
     parser.add_argument("--json", type=Path, help="where the numbers go, too")
     parser.add_argument("--repeats", type=int, default=LEAST, help=f"turns of each side, {LEAST} at the least")
     options = parser.parse_args(words)
     wrong = [name for name in options.rows.split(",") if name not in ROWS]
     if wrong:
         parser.error(f"there is no row '{wrong[0]}'; there are {', '.join(ROWS)}")
+    try:
+        recipe = _recipe(options.fields)
+    except UserError as error:
+        parser.error(str(error))
     print(_machine(), flush=True)
     found = {}
     for name in options.rows.split(","):
+        measure = getattr(importlib.import_module(f"benchmarks.rows.{ROWS[name]}"), name)
         try:
-            row = getattr(importlib.import_module(f"benchmarks.rows.{ROWS[name]}"), name)(options.repeats)
+            row = measure(options.repeats, **({"recipe": recipe} if name in OF_NETWORKS else {}))
         except Missing as why:
             print(f"{name:<11} not measured: {why}", flush=True)
             continue
@@ -63,6 +80,12 @@ def main(words: list[str] | None = None) -> int:
             # after each row: a later one may take long
             disk.write_json(options.json, found)
     return 0
+
+
+def _recipe(changes: str | None) -> Recipe:
+    """TGS's `quick`, changed. Raises UserError."""
+    base = Recipe(**competition("tgs").recipes["quick"])
+    return variants.parse((changes,), base)[0].recipe if changes else base
 
 
 def _machine() -> str:

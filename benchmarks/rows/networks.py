@@ -1,6 +1,6 @@
 """Networks: how fast they learn and answer, against PyTorch with the same layers and against plain Keras.
 
-The network is that of TGS's `quick`, on drawn pictures.
+The network is that of TGS's `quick` or of a recipe that differs from it, on drawn pictures.
 """
 
 import contextlib
@@ -28,28 +28,28 @@ from pipeline.training.plan import FoldPlan
 COUNT, STEPS, PICTURES = 96, 6, 16
 
 
-def train_cpu(repeats: int) -> Row:
+def train_cpu(repeats: int, recipe: Recipe) -> Row:
     """Pictures a second of the whole loop: batches made, augmented, learnt, averaged, measured."""
     if hardware.gpus():
         raise Missing("there is a GPU: see train_gpu, or set CUDA_VISIBLE_DEVICES=-1")
-    return _learning(repeats, "cpu")
+    return _learning(repeats, recipe, "cpu")
 
 
-def train_gpu(repeats: int) -> Row:
+def train_gpu(repeats: int, recipe: Recipe) -> Row:
     """The same on a GPU."""
     if not hardware.gpus():
         raise Missing("there is no GPU here")
-    return _learning(repeats, "cuda")
+    return _learning(repeats, recipe, "cuda")
 
 
-def feed(repeats: int) -> Row:
+def feed(repeats: int, recipe: Recipe) -> Row:
     """The loop with its batches against the same step on one batch that is there already."""
-    with _fold() as (job, learner, batches):
+    with _fold(recipe) as (learner, batches):
         ours, resident = _loops(learner, batches)
         times = in_turns(repeats, ours=ours, resident=resident)
     pictures = STEPS * batches.recipe.batch_size
     return Row(
-        what=f"a loop that makes its batches ({_described(job.recipe)})",
+        what=f"a loop that makes its batches ({_described(recipe)})",
         unit="pictures/s",
         n=pictures,
         ours=[pictures / seconds for seconds in times["ours"]],
@@ -59,15 +59,15 @@ def feed(repeats: int) -> Row:
     )
 
 
-def predict(repeats: int) -> Row:
+def predict(repeats: int, recipe: Recipe) -> Row:
     """Answers averaged over flips and scales, against `model.predict` as often on arrays of the right size."""
     import keras
 
     from pipeline.training import fit
 
-    with _fold() as (job, _, batches):
+    with _fold(recipe) as (_, batches):
         rows = np.arange(COUNT)
-        view, recipe = batches.view, job.recipe
+        view = batches.view
         network = fit.network_for(recipe, competition, view.info)
         answering = fit.predictor_for(recipe, competition, view.info, network)
         flips, seen = fit.flips_for(recipe, competition), fit.scales_for(recipe)
@@ -93,25 +93,25 @@ def predict(repeats: int) -> Row:
     )
 
 
-def _learning(repeats: int, device: str) -> Row:
-    with _fold() as (job, learner, batches):
+def _learning(repeats: int, recipe: Recipe, device: str) -> Row:
+    with _fold(recipe) as (learner, batches):
         ours, resident = _loops(learner, batches)
         actions = {"ours": ours, "resident": resident}
         names = {"resident": "our own step, on one batch that is there already"}
-        for name, title, action in _torch_steps(job.recipe, device):
+        for name, title, action in _torch_steps(recipe, device):
             action()
             actions[name], names[name] = action, title
         times = in_turns(repeats, **actions)
-    pictures = STEPS * job.recipe.batch_size
+    pictures = STEPS * recipe.batch_size
     rates = {name: [pictures / seconds for seconds in taken] for name, taken in times.items()}
     return Row(
-        what=f"the loop of {_described(job.recipe)}",
+        what=f"the loop of {_described(recipe)}",
         unit="pictures/s",
         n=pictures,
         ours=rates["ours"],
         peers={title: rates[name] for name, title in names.items() if name != "resident"},
         limit=(float(np.median(rates["resident"])), names["resident"]),
-        note="" if len(actions) > 2 else "PyTorch is not installed: pip install torch",
+        note="" if len(actions) > 2 else "no peer: no torch (pip install torch), or none with these layers",
     )
 
 
@@ -131,13 +131,12 @@ def _loops(learner, batches) -> tuple:
 
 
 @contextlib.contextmanager
-def _fold():
-    """(job, learner, batches) of fold 0 of drawn pictures of TGS's size."""
+def _fold(recipe: Recipe):
+    """(learner, batches) of fold 0 of drawn pictures of TGS's size."""
     trainer.of(Recipe())  # loads Keras quietly
     from pipeline.training import fit
 
     with tempfile.TemporaryDirectory() as folder:
-        recipe = Recipe(**competition.recipes["quick"])
         job = Job(competition, recipe, "quick", Store(Path(folder), "tgs", "measured"))
         answers = blobs(COUNT, 5)
         pictures = [
@@ -155,7 +154,7 @@ def _fold():
         disk.write_rows(job.store.folds(recipe.folds), ["id", "fold"], table)
         folds = job.fold_table
         plan = FoldPlan(0, folds.learnt(0), folds.held_out(0), trained.inputs_of(job, 0), job.store.fold(0))
-        yield job, *fit.learner_for(plan, job.prepared, competition, recipe)
+        yield fit.learner_for(plan, job.prepared, competition, recipe)
 
 
 def _described(recipe: Recipe) -> str:
@@ -164,13 +163,16 @@ def _described(recipe: Recipe) -> str:
     from pipeline.training import fit
 
     return (
-        f"TGS `quick`: width {recipe.width}, {recipe.size} pixels, stem {recipe.stem}, batch {recipe.batch_size}, "
-        f"{fit.precision_for(recipe)}, {version(keras.backend.backend())}"
+        f"{recipe.encoder or recipe.model}, width {recipe.width}, {recipe.size} pixels, stem {recipe.stem}, "
+        f"batch {recipe.batch_size}, {fit.precision_for(recipe)}, {version(keras.backend.backend())}"
     )
 
 
 def _torch_steps(recipe: Recipe, device: str):
-    """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed."""
+    """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed, or
+    where the network is not the house's U-Net with its usual parts."""
+    if recipe.encoder or (recipe.model, recipe.normalization, recipe.block) != ("unet", "batch", "residual"):
+        return
     try:
         import torch
 

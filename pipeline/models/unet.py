@@ -40,7 +40,9 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe.stem, recipe.width), recipe)
+    x, skips = (
+        encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe.stem, recipe.width), recipe)
+    )
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
     for step in reversed(range(len(skips))):

@@ -86,3 +86,10 @@ def test_a_row_that_cannot_be_measured_says_why(monkeypatch, capsys):
     monkeypatch.setattr(search, "search", missing)
     assert command.main(["--rows", "search"]) == 0
     assert "search      not measured: there is no GPU here" in capsys.readouterr().out
+
+
+def test_what_no_recipe_can_be_is_refused(capsys):
+    for fields in ("widht=64", "width=many"):
+        with pytest.raises(SystemExit) as caught:
+            command.main(["--rows", "train_cpu", "--fields", fields])
+        assert caught.value.code == 2 and "--fields" in capsys.readouterr().err
