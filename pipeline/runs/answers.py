@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 def of_fold(job: "Job", fold, name: str = "valid") -> Predictions:
     """The probabilities of the images that a fold holds out. Raises UserError when they are of other images."""
-    table = job.prepared.table.iloc[job.fold_table.held_out(fold)]
+    columns, rows = job.prepared.columns, job.fold_table.held_out(fold)
     found = Predictions(job.store.fold(fold), name, job.competition.task.outputs, index="valid")
-    found.check(table["id"].tolist(), table["height"], table["width"])
+    found.check([columns["id"][row] for row in rows], columns["height"][rows], columns["width"][rows])
     return found
 
 
 def items(job: "Job", folds: list, name: str, among=None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(group, probabilities H x W x outputs, labels H x W x layers) of every held-out image, fold after fold; or of
     those `among` them, by their places 0, 1, …"""
-    groups, labels = job.prepared.table["group"].to_numpy(), job.prepared.labels
+    groups, labels = job.prepared.columns["group"], job.prepared.labels
     before = 0
     for fold in folds:
         answers, rows = of_fold(job, fold, name), job.fold_table.held_out(fold)

@@ -97,14 +97,14 @@ def decided(job: Job, folds: list[int]) -> tuple[tuning.Apart, postprocessing.De
 def out_of_fold(job: Job, folds: list[int]) -> tuning.OutOfFold:
     """Reads the predictions of these folds, for the search. Raises UserError when they are of other images than the
     folds'."""
-    table = job.prepared.table
-    rows = answers.held_out(job, folds)
+    # not `table`: pandas would take longer to load than all of this takes
+    columns, rows = job.prepared.columns, answers.held_out(job, folds)
     groups = job.prepared.groups(rows)
     task, metric = job.competition.task, job.competition.metric
     plain_kept = all((job.store.fold(fold) / "valid_no_tta.npy").exists() for fold in folds)
     return tuning.OutOfFold(
-        ids=table["id"].iloc[rows].tolist(),
-        coverage=table["coverage"].to_numpy(float)[rows],
+        ids=[columns["id"][row] for row in rows],
+        coverage=np.asarray(columns["coverage"], float)[rows],
         folds=np.repeat(folds, [len(job.fold_table.held_out(fold)) for fold in folds]),
         search=task.search(metric, answers.items(job, folds, "valid"), groups),
         plain=task.plain_thresholds(),

@@ -78,7 +78,7 @@ class Prepared:
     @functools.cached_property
     def images(self) -> FlatReader:
         """Every image, in the order of `table`."""
-        return self._reader("images.npy", np.arange(len(self.table)), self.info["channels"], self.info["dtype"])
+        return self._reader("images.npy", np.arange(len(self.is_train)), self.info["channels"], self.info["dtype"])
 
     @functools.cached_property
     def labels(self) -> FlatReader:
@@ -158,8 +158,8 @@ class Prepared:
         path = self.folder / name
         if not path.exists():
             raise UserError(f"{path} is missing; run the stage 'prepare' again")
-        table = self.table.iloc[rows]
-        return FlatReader(path, table["height"], table["width"], channels, dtype)
+        heights, widths = (self.columns[name][rows] for name in ("height", "width"))
+        return FlatReader(path, heights, widths, channels, dtype)
 
 
 ALWAYS_LEARNT = "always_learnt"  # a column of images.csv where there are such images
