@@ -28,7 +28,8 @@ class Recipe:
     weights: str = "none"  # that the encoder starts from: imagenet | none | FILE (of Keras, torchvision or timm)
     depth: int = 4  # how often the resolution is halved
     width: int = 32  # filters at full resolution, or behind the stem; doubled at every halving
-    stem: int = 1  # 2, 4: answers are made at that stride: twice the size at about the same cost
+    stem: int = 1  # stride of unet's first convolution: 2 sees twice the size at about the same cost; no encoder
+    answer_stride: int = 1  # of unet with an encoder: 2, 4 or 8 ends the way up there, and enlarges the answer at once
     block: str = "residual"  # residual | plain
     normalization: str = "batch"  # batch | group | none
     downsampling: str = "pool"  # pool | strided (convolutions)
@@ -70,7 +71,7 @@ class Recipe:
     late_loss: str = ""  # the loss of the last part of training; blank is none
     late_share: float = 0.3  # how long that part is
     precision: str = "auto"  # auto | float32 | bfloat16 | float16
-    xla: str = "auto"  # auto | on | off (TensorFlow; JAX always compiles)
+    xla: str = "auto"  # auto (the step on a GPU, parts of it on a CPU) | on | off (TensorFlow; JAX always compiles)
     score_every: int = 1  # epochs between two scores of the held-out fold while training
     pseudo: str = ""  # a finished run whose confident test predictions are learnt, too; blank is none
     pseudo_share: float = 0.5  # of the test images, the share that is learnt: the most confident ones
@@ -105,7 +106,7 @@ class Recipe:
                 raise UserError(f"{option(field.name)} is {value!r}; it must be of type {kind.__name__}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                names = ", ".join(choice or "''" for choice in allowed)
+                names = ", ".join(str(choice) or "''" for choice in allowed)
                 raise UserError(f"{option(name)} is '{getattr(self, name)}'; known are: {names}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
@@ -146,7 +147,10 @@ def as_learnt(recipe: Recipe) -> Recipe:
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
 _LONG = re.compile(r"(?=[0.]*[1-9])([0-9]{1,3})h([0-9]{1,2})m")
 
+ANSWER_STRIDES = (1, 2, 4, 8)
+
 _CHOICES = {
+    "answer_stride": ANSWER_STRIDES,
     "split": ("", "kind"),
     "block": ("residual", "plain"),
     "normalization": ("batch", "group", "none"),

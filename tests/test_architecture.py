@@ -195,8 +195,13 @@ def test_tools_and_the_command_line_are_imported_by_nobody():
         assert not ({part(other) for other in others} & {"tools", "__main__"}) - allowed, module
 
 
-def test_nothing_imports_tensorflow():
-    assert importers("tensorflow", "tensorflow_io", "tf_keras", "jax", "torch") == {}
+def test_one_file_imports_tensorflow_within_functions():
+    assert set(importers("tensorflow", "tensorflow_io", "tf_keras", "jax", "torch")) == {
+        "pipeline.models.on_tensorflow"
+    }
+    body = TREES[only].body
+    at_the_top = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not [name for name in _imports(ast.Module(at_the_top, [])) if name.startswith("tensorflow")]
 
 
 def test_only_models_and_training_import_keras():

@@ -171,7 +171,9 @@ def _described(recipe: Recipe) -> str:
 def _torch_steps(recipe: Recipe, device: str):
     """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed, or
     where the network is not the house's U-Net with its usual parts."""
-    if recipe.encoder or (recipe.model, recipe.normalization, recipe.block) != ("unet", "batch", "residual"):
+    built = Recipe(width=recipe.width, depth=recipe.depth, stem=recipe.stem)
+    parts = ("model", "encoder", "block", "normalization", "downsampling", "decoder")
+    if any(getattr(recipe, part) != getattr(built, part) for part in parts):
         return
     try:
         import torch

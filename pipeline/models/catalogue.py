@@ -11,8 +11,6 @@ from pipeline.recipe import Recipe, option
 
 # not a network: nothing is trained, so Keras is not needed either
 CLASSICAL = "classical"
-# strides at which the way up of a network with an encoder may end
-STEMS = (1, 2, 4, 8)
 # whose encoders begin with Keras's weights, and have their form where there are others
 APPLICATIONS = "keras_applications"
 # how files of weights end, of Keras and of PyTorch
@@ -97,8 +95,8 @@ def check(recipe: Recipe) -> None:
         raise UserError(f"--model {recipe.model} has no epochs that a --budget could pick: leave it out")
     if finds_objects(recipe) and recipe.slices > 1:
         raise UserError(f"--model {recipe.model} looks at single images: leave out --slices")
-    if recipe.encoder and recipe.stem not in STEMS:
-        raise UserError(f"--stem {recipe.stem}: an --encoder halves; with one the way up ends at 1, 2, 4 or 8")
+    if recipe.answer_stride != 1 and (recipe.model != "unet" or not recipe.encoder):
+        raise UserError("--answer-stride is of --model unet with an --encoder; without one see --stem")
     for field, default in (("weights", "none"), ("encoder_rate", 1.0), ("freeze_epochs", 0)):
         if getattr(recipe, field) != default and not recipe.encoder:
             raise UserError(f"{option(field)} is of an --encoder, and none is given")

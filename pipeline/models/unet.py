@@ -9,11 +9,10 @@ import keras
 from keras import layers, ops
 
 from pipeline.models import encoders
-from pipeline.models.catalogue import STEMS
+from pipeline.models.fast_layers import BatchNormalization
 from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
-from pipeline.models.fast_layers import BatchNormalization
-from pipeline.recipe import Recipe
+from pipeline.recipe import ANSWER_STRIDES, Recipe
 
 TAKES_ENCODER = True
 
@@ -40,9 +39,9 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
     """
     image = keras.Input((None, None, channels))
     x = layers.Normalization(mean=mean, variance=[value**2 for value in std])(image)
-    x, skips = (
-        encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, recipe.stem, recipe.width), recipe)
-    )
+    # an encoder has a stem of its own
+    stride = recipe.answer_stride if recipe.encoder else recipe.stem
+    x, skips = encoded(image, x, recipe) if recipe.encoder else contracted(stemmed(x, stride, recipe.width), recipe)
     if recipe.dropout:
         x = layers.SpatialDropout2D(recipe.dropout)(x)
     for step in reversed(range(len(skips))):
@@ -50,7 +49,7 @@ def build(recipe: Recipe, channels: int, outputs: int, mean: list[float], std: l
         if skips[step] is not None:
             x = layers.Concatenate()([x, skips[step]])
         x = block(x, recipe.width << step, recipe)
-    return keras.Model(image, logits(x, outputs, recipe.stem), name="unet")
+    return keras.Model(image, logits(x, outputs, stride), name="unet")
 
 
 def start(network: keras.Model, recipe: Recipe) -> None:
@@ -67,7 +66,7 @@ def stemmed(x, stem: int, filters: int):
 
 
 def logits(x, outputs: int, stem: int):
-    """The answer, at the input's resolution whatever the stem.
+    """The answer, at the input's resolution whatever the stem, or the stride at which the way up ends.
 
     In float32 under every precision: differences of large exponents decide the loss.
     """
@@ -89,14 +88,14 @@ def contracted(x, recipe: Recipe) -> tuple:
 def encoded(image, normalized, recipe: Recipe) -> tuple:
     """The same by the recipe's encoder: features at stride 32, and at 1, 2, … 16, None where the encoder has none.
 
-    An encoder halves at once: at full resolution a block of the house's own looks at the normalised image. With a stem
-    nothing does, and the way up ends where the stem would have begun.
+    An encoder halves at once: at full resolution a block of the house's own looks at the normalised image; none does
+    where the way up ends before.
     """
     features = encoders.features(image, recipe)
     skips = [features.get(stride) for stride in (2, 4, 8, 16)]
-    if recipe.stem == 1:
+    if recipe.answer_stride == 1:
         return features[32], [block(normalized, recipe.width, recipe), *skips]
-    return features[32], skips[STEMS.index(recipe.stem) - 1 :]
+    return features[32], skips[ANSWER_STRIDES.index(recipe.answer_stride) - 1 :]
 
 
 def block(x, filters: int, recipe: Recipe, rate: int = 1):

@@ -17,7 +17,7 @@ from pipeline import models
 from pipeline.competition import Competition
 from pipeline.errors import UserError
 from pipeline.imaging.flips import IDENTITY, SYMMETRIES, Flip
-from pipeline.models import catalogue, encoders
+from pipeline.models import catalogue, encoders, fast_layers
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe, scales
 from pipeline.store import disk, records
@@ -28,6 +28,7 @@ from pipeline.tasks import scoring
 from pipeline.training import backend, checkpoint, hardware, history, losses, memory, proposals, statistics, weights
 from pipeline.training.batches import Batches
 from pipeline.training.drawn import Drawn
+from pipeline.training.fused import fuses
 from pipeline.training.learner import Learner
 from pipeline.training.object_learner import ObjectLearner
 from pipeline.training.optimizer import optimizer_for
@@ -54,9 +55,10 @@ def network_for(recipe: Recipe, competition: Competition, info: dict):
     keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
         outputs = competition.task.outputs * recipe.slices
-        return models.named(recipe.model).build(recipe, info["channels"], outputs, info["mean"], info["std"])
+        network = models.named(recipe.model).build(recipe, info["channels"], outputs, info["mean"], info["std"])
     finally:
         keras.config.set_dtype_policy("float32")
+    return fast_layers.turned_on(network) if fuses(recipe) else network
 
 
 def frame_for(recipe: Recipe) -> Frame:

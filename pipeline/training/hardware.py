@@ -94,8 +94,7 @@ def xla(asked: str, backend: str) -> bool:
 
 
 def fuses(asked: str, backend: str) -> bool:
-    """Whether TensorFlow, where it does not compile the step, compiles those parts of it that are many small operations:
-    on a CPU the warp of augmentation (32 to 2 ms of 175 of TGS's `quick`) and the optimizer (14 to 6 ms)."""
+    """Whether parts of the step are compiled, or have other kernels, where all of it is not: TensorFlow on a CPU."""
     return backend == "tensorflow" and asked == "auto" and not is_accelerated(backend)
 
 

@@ -4,6 +4,7 @@ the loss."""
 from keras import ops
 
 from pipeline.training.augment import warp, warp_nearest
+from pipeline.training.fused import fused
 from pipeline.training.learner import Learner
 
 
@@ -30,8 +31,9 @@ class ObjectLearner(Learner):
         ]
         inside = ops.logical_and(*within)[..., None]
         blank = ops.mean(image, axis=(1, 2), keepdims=True)
-        image = ops.where(inside, warp(image, places), blank)
-        return self.augment.values(image), ops.where(inside, warp_nearest(numbers, places), 0.0)
+        moved, moved_nearest = (fused(function, self.augment.recipe) for function in (warp, warp_nearest))
+        image = ops.where(inside, moved(image, places), blank)
+        return self.augment.values(image), ops.where(inside, moved_nearest(numbers, places), 0.0)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = y_pred["loss"]

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from pipeline.recipe import Recipe
-from pipeline.training import hardware
+from pipeline.training.fused import fuses, stepping_at_once
 
 
 def optimizer_for(recipe: Recipe, steps: int, scaled: bool, below: list | None = None):
@@ -27,8 +27,8 @@ def optimizer_for(recipe: Recipe, steps: int, scaled: bool, below: list | None =
         kind, own = keras.optimizers.SGD, {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay or None}
     else:
         kind, own = keras.optimizers.AdamW, {"weight_decay": recipe.weight_decay}
-    if hardware.fuses(recipe.xla, keras.backend.backend()):
-        kind = _fused(kind)
+    if fuses(recipe):
+        kind = stepping_at_once(kind)
     if below is None:
         optimizer = kind(schedule, **own, **average)
     else:
@@ -38,19 +38,6 @@ def optimizer_for(recipe: Recipe, steps: int, scaled: bool, below: list | None =
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
-
-
-def _fused(kind: type) -> type:
-    """An optimizer whose step is one kernel on TensorFlow, instead of a dozen for each variable."""
-    import tensorflow as tf
-
-    class Fused(kind):
-        def apply(self, grads, trainable_variables=None):
-            step = super().apply
-            tf.function(lambda *given: step(list(given), trainable_variables), jit_compile=True)(*grads)
-            return self.iterations
-
-    return Fused
 
 
 def _at_two_rates(kind: type) -> type:

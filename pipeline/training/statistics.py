@@ -10,13 +10,13 @@ with both statistics: -.003 ± .006 of .838, n = 107), and a prediction of a tho
 
 import contextlib
 import math
-from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from pipeline.models import fast_layers
 from pipeline.recipe import Recipe
 from pipeline.training.batches import Batches
 
@@ -33,7 +33,9 @@ def renew(network: keras.Model, batches: Batches, window: tuple[int, int], recip
         batches: of what the fold learns from; at most an epoch of them.
         window: height and width of what the network sees of them.
     """
-    normalizations = [layer for layer in _layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
+    normalizations = [
+        layer for layer in fast_layers.within(network) if isinstance(layer, keras.layers.BatchNormalization)
+    ]
     count = batches_of(recipe, batches.steps)
     if not normalizations or not count:
         return
@@ -63,20 +65,11 @@ def _seen(batches: Batches, step: int, window: tuple[int, int]):
     return ops.convert_to_tensor(image.astype("float32") / np.float32(batches.view.info["range"]))
 
 
-def _layers(network) -> Iterator:
-    """Of a network and of those inside it."""
-    for layer in network.layers:
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
-        else:
-            yield layer
-
-
 @contextlib.contextmanager
 def _following(normalizations: list, network: keras.Model):
     """Inside, what a call with `training` leaves as statistics are those of its batch alone, and nothing is dropped:
     at random, and as no prediction does."""
-    dropouts = [layer for layer in _layers(network) if isinstance(layer, keras.layers.Dropout)]
+    dropouts = [layer for layer in fast_layers.within(network) if isinstance(layer, keras.layers.Dropout)]
     kept = [(layer, "momentum", layer.momentum) for layer in normalizations]
     kept += [(layer, "rate", layer.rate) for layer in dropouts]
     for layer, name, _ in kept:

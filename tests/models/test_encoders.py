@@ -156,19 +156,21 @@ def test_the_u_net_takes_an_encoder_without_features_at_half_the_resolution():
         assert network.compute_output_shape((2, 64, 32, 3)) == (2, 64, 32, 1)
 
 
-@pytest.mark.parametrize(("stem", "levels"), [(1, 5), (2, 4), (4, 3), (8, 2)])
-def test_with_a_stem_the_way_up_ends_at_its_stride(stem, levels):
+@pytest.mark.parametrize(("stride", "levels"), [(1, 5), (2, 4), (4, 3), (8, 2)])
+def test_the_way_up_ends_at_the_answers_stride(stride, levels):
     with without_values():
-        network = unet.build(Recipe(encoder="resnet18", width=4, stem=stem), 1, 2, [0.5], [0.2])
+        network = unet.build(Recipe(encoder="resnet18", width=4, stem=2, answer_stride=stride), 1, 2, [0.5], [0.2])
     enlarging = [layer for layer in network.layers if type(layer).__name__ == "Conv2DTranspose"]
-    # the last one is the answer's, where there is a stem
-    assert [layer.strides[0] for layer in enlarging] == [2] * levels + ([stem] if stem > 1 else [])
+    # the last one is the answer's
+    assert [layer.strides[0] for layer in enlarging] == [2] * levels + ([stride] if stride > 1 else [])
     assert network.compute_output_shape((1, 96, 32, 1)) == (1, 96, 32, 2)
 
 
-def test_a_stem_that_no_encoder_passes_is_refused():
-    with pytest.raises(UserError, match="the way up ends at 1, 2, 4 or 8"):
-        catalogue.check(Recipe(encoder="resnet18", stem=3))
+@pytest.mark.parametrize("other", [{"encoder": ""}, {"model": "deeplabv3plus"}, {"encoder": "", "stem": 2}])
+def test_where_nothing_ends_at_an_answers_stride_it_is_refused(other):
+    catalogue.check(Recipe(encoder="resnet18", answer_stride=2))
+    with pytest.raises(UserError, match="--answer-stride is of --model unet with an --encoder"):
+        catalogue.check(Recipe(**{"encoder": "resnet18", "answer_stride": 2, **other}))
 
 
 def test_the_u_net_without_an_encoder_has_the_weights_it_always_had():

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.competitions.tgs import competition as tgs
 from pipeline.models import fast_layers
+from pipeline.recipe import Recipe
+from pipeline.training import fit, hardware
 
 tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
@@ -26,7 +29,8 @@ def learnt(layer, shape) -> list[np.ndarray]:
     x, weights = tf.constant(values(shape)), values(layer.compute_output_shape(shape), 1)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        found = layer(x, training=True) if isinstance(layer, keras.layers.BatchNormalization) else layer(x)
+        ours = isinstance(layer, (keras.layers.BatchNormalization, fast_layers.DepthwiseConv2D))
+        found = layer(x, training=True) if ours else layer(x)
         loss = tf.reduce_sum(tf.cast(found, "float32") * weights)
     gradients = tape.gradient(loss, [x, *layer.trainable_variables])
     return [np.asarray(tf.cast(value, "float32")) for value in (found, *gradients)]
@@ -39,6 +43,7 @@ def test_batch_normalisation_is_that_of_keras(precision, shape):
     ours, theirs = (
         kind(momentum=0.9, epsilon=1e-3) for kind in (fast_layers.BatchNormalization, keras.layers.BatchNormalization)
     )
+    ours.fast = True
     for layer in (ours, theirs):
         layer.build(shape)
         layer.gamma.assign([0.5, 1.0, 2.0])
@@ -57,6 +62,7 @@ def test_batch_normalisation_is_that_of_keras(precision, shape):
 
 def test_statistics_that_are_frozen_are_used_and_kept():
     layer = fast_layers.BatchNormalization()
+    layer.fast = True
     layer.build((2, 4, 4, 1))
     layer.trainable = False
     x = values((2, 4, 4, 1))
@@ -71,6 +77,7 @@ def test_depthwise_gradients_of_bfloat16_are_those_of_float32(kernel, stride, pa
     exact.build(shape)
     keras.config.set_dtype_policy("mixed_bfloat16")
     ours = fast_layers.DepthwiseConv2D(kernel, stride, padding, use_bias=False)
+    ours.fast = True
     ours.build(shape)
     rounded = np.asarray(tf.cast(tf.cast(values(exact.kernel.shape, 2), "bfloat16"), "float32"))
     exact.kernel.assign(rounded)
@@ -92,3 +99,35 @@ def test_a_file_of_weights_fits_either(tmp_path, name):
     networks[1].load_weights(tmp_path / "some.weights.h5")
     for found, wanted in zip(networks[1].weights, networks[0].weights, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_another_axis_is_normalised_by_keras():
+    ours, theirs = (kind(axis=1) for kind in (fast_layers.BatchNormalization, keras.layers.BatchNormalization))
+    ours.fast = True
+    x = values((4, 4, 4, 4))
+    np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("xla", ["auto", "on", "off"])
+def test_what_xla_compiles_keeps_to_kerass_layers(monkeypatch, xla):
+    # of a channel far from 0 XLA's own batch normalisation has variances below 0
+    monkeypatch.setattr(hardware, "is_accelerated", lambda backend: False)
+    recipe = Recipe(width=4, depth=1, encoder="", xla=xla)
+    network = fit.network_for(recipe, tgs, {"channels": 1, "mean": [0.0], "std": [1.0]})
+    layers = [layer for layer in fast_layers.within(network) if isinstance(layer, fast_layers.BatchNormalization)]
+    assert layers and {layer.fast for layer in layers} == {xla == "auto"}
+    step = tf.function(lambda x: network(x, training=True), jit_compile=xla == "on")
+    assert np.isfinite(step(np.full((8, 16, 16, 1), 30.1, np.float32))).all()
+
+
+def test_a_network_that_only_answers_is_not_kept_for_its_gradients():
+    from tensorflow.python.framework import ops
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    layer = fast_layers.DepthwiseConv2D(3, use_bias=False)
+    layer.fast = True
+    before = len(ops.gradient_registry._registry)
+    tf.function(lambda x: layer(x))(values((1, 8, 8, 2)))
+    assert len(ops.gradient_registry._registry) == before
+    tf.function(lambda x: layer(x, training=True))(values((1, 8, 8, 2)))
+    assert len(ops.gradient_registry._registry) == before + 1

@@ -59,3 +59,12 @@ def after_steps(recipe: Recipe, steps: int) -> list[np.ndarray]:
         random = np.random.default_rng(seed)
         step(*(tf.constant(random.normal(size=variable.shape).astype(np.float32)) for variable in variables))
     return [np.asarray(variable) for variable in (*variables, *optimizer.variables)]
+
+
+def test_outside_a_step_nothing_is_compiled_anew():
+    recipe = Recipe()
+    variable = keras.Variable(np.ones(2, np.float32))
+    optimizer = optimizer_for(recipe, 5, scaled=False)
+    optimizer.build([variable])
+    optimizer.apply([tf.ones(2)], [variable])
+    assert np.asarray(variable).max() < 1 and int(optimizer.iterations) == 1

@@ -12,8 +12,8 @@ from keras import layers
 
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
-from pipeline.models.initial import he_normal
 from pipeline.models.fast_layers import BatchNormalization, DepthwiseConv2D
+from pipeline.models.initial import he_normal
 from pipeline.models.pretrained.form import Form
 
 # name -> how much wider, how much deeper than the first of its family

@@ -11,8 +11,8 @@ from keras import layers
 
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
-from pipeline.models.initial import he_normal
 from pipeline.models.fast_layers import BatchNormalization
+from pipeline.models.initial import he_normal
 from pipeline.models.pretrained.form import Form
 
 # name -> convolutions of a block, and how many blocks there are at strides 4, 8, 16 and 32
