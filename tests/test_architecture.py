@@ -196,9 +196,8 @@ def test_tools_and_the_command_line_are_imported_by_nobody():
 
 
 def test_one_file_imports_tensorflow_within_functions():
-    assert set(importers("tensorflow", "tensorflow_io", "tf_keras", "jax", "torch")) == {
-        "pipeline.models.on_tensorflow"
-    }
+    only = "pipeline.models.on_tensorflow"
+    assert set(importers("tensorflow", "tensorflow_io", "tf_keras", "jax", "torch")) == {only}
     body = TREES[only].body
     at_the_top = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert not [name for name in _imports(ast.Module(at_the_top, [])) if name.startswith("tensorflow")]
