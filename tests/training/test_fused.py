@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.models import on_tensorflow
 from pipeline.recipe import Recipe
 from pipeline.training import augment, hardware
 from pipeline.training.fused import fused
@@ -68,3 +69,10 @@ def test_outside_a_step_nothing_is_compiled_anew():
     optimizer.build([variable])
     optimizer.apply([tf.ones(2)], [variable])
     assert np.asarray(variable).max() < 1 and int(optimizer.iterations) == 1
+
+
+def test_a_build_without_a_compiler_does_without(monkeypatch):
+    assert on_tensorflow.compiles()
+    monkeypatch.setattr(on_tensorflow, "compiles", lambda: False)
+    assert fused(augment.warp, Recipe()) is augment.warp
+    assert type(optimizer_for(Recipe(), 5, scaled=False)) is keras.optimizers.AdamW
