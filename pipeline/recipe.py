@@ -106,7 +106,7 @@ class Recipe:
                 raise UserError(f"{option(field.name)} is {value!r}; it must be of type {kind.__name__}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
-                names = ", ".join(str(choice) or "''" for choice in allowed)
+                names = ", ".join(choice or "''" for choice in allowed)
                 raise UserError(f"{option(name)} is '{getattr(self, name)}'; known are: {names}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
@@ -116,6 +116,8 @@ class Recipe:
         if self.budget and not _DURATION.fullmatch(self.budget):
             raise UserError(f"--budget is '{self.budget}'; it must be a time above 0 with its unit: 45m, 2h or 540s")
         scales(self.tta_scales)
+        if self.answer_stride not in ANSWER_STRIDES:
+            raise UserError(f"--answer-stride is {self.answer_stride}; it must be 1, 2, 4 or 8")
         if self.mask_size % 2:
             raise UserError(f"--mask-size is {self.mask_size}; it must be even, for masks are doubled once")
         if self.fit == "resize" and not self.size:
@@ -150,7 +152,6 @@ _LONG = re.compile(r"(?=[0.]*[1-9])([0-9]{1,3})h([0-9]{1,2})m")
 ANSWER_STRIDES = (1, 2, 4, 8)
 
 _CHOICES = {
-    "answer_stride": ANSWER_STRIDES,
     "split": ("", "kind"),
     "block": ("residual", "plain"),
     "normalization": ("batch", "group", "none"),
@@ -172,6 +173,7 @@ _RANGES = {
     "depth": (1, 8),
     "width": (1, 1024),
     "stem": (1, 8),
+    "answer_stride": (1, 8),
     "dropout": (0, 0.95),
     "proposals": (8, 8192),
     "objects": (1, 8192),

@@ -253,3 +253,9 @@ def test_what_does_not_agree_with_the_saved_recipe_is_refused_naming_the_field(t
 def test_an_unknown_recipe_is_refused_naming_those_there_are(tmp_path):
     with pytest.raises(UserError, match="'fast' is no recipe of shapes; known are: quick, smoke, default"):
         resolve_run(tmp_path, None, "fast", {})
+
+
+def test_an_answers_stride_is_one_that_an_encoder_passes():
+    assert Recipe(answer_stride=8).answer_stride == 8
+    with pytest.raises(UserError, match="--answer-stride is 3; it must be 1, 2, 4 or 8"):
+        Recipe(answer_stride=3)
