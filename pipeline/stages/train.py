@@ -49,6 +49,9 @@ def refuse(job: Job) -> None:
     if _may_train(job):
         parallel.check(job.recipe, job.devices)
         ways.check(job)
+        # the machines of a cluster may have what this one has not
+        if not job.on:
+            trainer.check_weights(job.recipe)
 
 
 def is_current(job: Job) -> bool:

