@@ -238,7 +238,7 @@ QUICK = {
 # ./run.sh dsb2018 --recipe pretrained
 # No GPU: 39 minutes of learning on 2 cores for all three folds, with all 670 train pictures. On EfficientNet-Lite0 with
 # its weights of ImageNet, which requirements-weights.txt installs.
-# Precision over IoU of objects .514 ± .016 cross-fitted (n = 670 images). See benchmarks/dsb2018/pretrained.
+# Precision over IoU of objects .513 ± .016 cross-fitted (n = 670 images). See benchmarks/dsb2018/pretrained.
 PRETRAINED = {
     **QUICK,
     "encoder": "efficientnetlite0",
