@@ -25,7 +25,7 @@ from pipeline.store.paths import Store
 from pipeline.training import hardware, trainer
 from pipeline.training.plan import FoldPlan
 
-COUNT, STEPS, PICTURES = 96, 6, 16
+COUNT, STEPS = 96, 6
 
 
 def train_cpu(repeats: int, recipe: Recipe) -> Row:
@@ -171,9 +171,9 @@ def _described(recipe: Recipe) -> str:
 def _torch_steps(recipe: Recipe, device: str):
     """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed, or
     where the network is not the house's U-Net with its usual parts."""
-    built = Recipe(width=recipe.width, depth=recipe.depth, stem=recipe.stem)
+    usual = Recipe()
     parts = ("model", "encoder", "block", "normalization", "downsampling", "decoder")
-    if any(getattr(recipe, part) != getattr(built, part) for part in parts):
+    if any(getattr(recipe, part) != getattr(usual, part) for part in parts):
         return
     try:
         import torch

@@ -101,6 +101,7 @@ class Augment:
         self.recipe, self.window = recipe, window
         self.symmetry = symmetry if recipe.flip else "none"
         self.blends = blends
+        self.warp, self.warp_nearest = fused(warp, recipe), fused(warp_nearest, recipe)
         self.draw = Draw(recipe, seed_generator, bounded)
         asked = {name: amount for name, amount in catalogue.amounts(recipe).items() if amount}
         known = catalogue.augmentations()
@@ -111,12 +112,11 @@ class Augment:
         """B x H x W x C images (0..1) and B x H x W x K targets, float, to the same, moved and cropped."""
         batch, height, width, channels = image.shape
         coordinates = self.coordinates(batch, (height, width), self.window)
-        moved, moved_nearest = (fused(function, self.recipe) for function in (warp, warp_nearest))
         if self.blends:
-            both = moved(ops.concatenate([image, target], axis=3), coordinates)
+            both = self.warp(ops.concatenate([image, target], axis=3), coordinates)
             image, target = both[..., :channels], both[..., channels:]
         else:
-            image, target = moved(image, coordinates), moved_nearest(target, coordinates)
+            image, target = self.warp(image, coordinates), self.warp_nearest(target, coordinates)
         return self.values(image), target
 
     def coordinates(self, batch, source: tuple[int, int], shape: tuple[int, int]):

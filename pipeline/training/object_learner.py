@@ -3,8 +3,6 @@ the loss."""
 
 from keras import ops
 
-from pipeline.training.augment import warp, warp_nearest
-from pipeline.training.fused import fused
 from pipeline.training.learner import Learner
 
 
@@ -31,9 +29,8 @@ class ObjectLearner(Learner):
         ]
         inside = ops.logical_and(*within)[..., None]
         blank = ops.mean(image, axis=(1, 2), keepdims=True)
-        moved, moved_nearest = (fused(function, self.augment.recipe) for function in (warp, warp_nearest))
-        image = ops.where(inside, moved(image, places), blank)
-        return self.augment.values(image), ops.where(inside, moved_nearest(numbers, places), 0.0)
+        image = ops.where(inside, self.augment.warp(image, places), blank)
+        return self.augment.values(image), ops.where(inside, self.augment.warp_nearest(numbers, places), 0.0)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = y_pred["loss"]

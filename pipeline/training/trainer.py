@@ -61,7 +61,7 @@ def check(plan: FoldPlan, prepared: Prepared, competition: Competition, recipe: 
         return
     check_loss(recipe, competition)
     check_held_out(plan, prepared.view(recipe.neighbours, recipe.slices), prepared.table["id"])
-    catalogue.weights_file(recipe)
+    check_weights(recipe)
 
 
 def averages(recipe: Recipe) -> bool:
