@@ -7,6 +7,7 @@ killed training goes on, and threads may make batches ahead across the end of an
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared, View
 from pipeline.store.seen import Together
-from pipeline.training import targets
+from pipeline.training import targets, wanted
 from pipeline.training.filled_pixels import FilledPixels
 from pipeline.training.pixel_weights import PixelWeights
 from pipeline.training.plan import steps_of
@@ -48,12 +49,10 @@ class Batches:
         # how many of a window's pixels on each side the network only looks at
         self.margin = frame.margin
         self.steps = steps_of(recipe, len(self.rows))
-        self.coverage = self.labels.table["coverage"].to_numpy(float)
-        self.filled = self.rows[self.coverage[self.rows] > 0]
         known = view.known if view.has_gaps else None
         # of a task whose labels leave pixels open
         self.labelled = getattr(task, "known", None)
-        self.filled_pixels = FilledPixels(self._filled)
+        self.wanted = self._wanted() if recipe.non_empty else None
         self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe, known) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
@@ -70,11 +69,11 @@ class Batches:
         """What is learnt from a row, at the batch's shape: the whole of it, or a window at random."""
         if not self.recipe.crop:
             return {name: self._framed(name, picture) for name, picture in self._whole(row).items()}
-        row, wanted = self._wanted(row, random)
+        row, around = self._chosen(row, random)
         if self.recipe.size and self.recipe.fit == "resize":
-            return self._resized_window(row, wanted, random)
+            return self._resized_window(row, around, random)
         labels = self._labels(row)
-        spot = self.filled_pixels.one(row, *labels.shape[:2], random) if wanted else None
+        spot = around.one(row, *labels.shape[:2], random) if around else None
         window = self._window(labels.shape, spot, random)
         cut = {name: window(values) for name, values in self._beside(row).items()}
         return self._learnt(window(self.view.images[row]), window(labels), cut)
@@ -96,21 +95,33 @@ class Batches:
         known = np.repeat(known, target.shape[2] // known.shape[2], axis=2)
         return {**pictures, "target": np.where(known > 0, target, np.uint8(0))}
 
-    def _resized_window(self, row: int, wanted: bool, random: np.random.Generator) -> dict[str, np.ndarray]:
+    def _resized_window(
+        self, row: int, around: FilledPixels | None, random: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         # as large as it is when it is predicted
         whole = (self.frame.side(self.recipe.size),) * 2
         pictures = {name: self._form(name).resized(picture, whole) for name, picture in self._whole(row).items()}
-        spot = self._spot_of_resized(row, whole, random) if wanted else None
+        spot = self._spot_of_resized(row, around, whole, random) if around else None
         window = self._window(whole, spot, random)
         return {name: window(picture) for name, picture in pictures.items()}
 
-    def _filled(self, row: int, lines: slice = slice(None)) -> np.ndarray:
-        """h x W bool: where something is that can be learnt, in these lines."""
-        filled = self.task.filled(self._labels(row)[lines])
+    def _filled(self, row: int, lines: slice = slice(None), which: int | None = None) -> np.ndarray:
+        """h x W bool: where something is that can be learnt, in these lines; of one class, or of any."""
+        labels = self._labels(row)[lines]
+        filled = self.task.filled(labels)
+        if which is not None:
+            filled &= self._is_class(labels, which)
         return filled & (self.view.known(row)[lines, :][..., 0] > 0) if self.view.has_gaps else filled
 
-    def _spot_of_resized(self, row: int, whole: tuple[int, int], random: np.random.Generator) -> tuple[int, int] | None:
-        spots = np.flatnonzero(resized(self._filled(row).astype(np.uint8)[..., None], whole))
+    def _is_class(self, labels: np.ndarray, which: int) -> np.ndarray:
+        """h x W bool: in any of the slices that are learnt together."""
+        parts = np.split(np.asarray(labels), self.view.slices, axis=2)
+        return np.any([next(islice(self.task.masks(part), which, None)) for part in parts], axis=0)
+
+    def _spot_of_resized(
+        self, row: int, around: FilledPixels, whole: tuple[int, int], random: np.random.Generator
+    ) -> tuple[int, int] | None:
+        spots = np.flatnonzero(resized(around.filled(row, slice(None)).astype(np.uint8)[..., None], whole))
         return divmod(int(spots[random.integers(len(spots))]), whole[1]) if len(spots) else None
 
     def _labels(self, row: int) -> np.ndarray | Together:
@@ -153,11 +164,17 @@ class Batches:
         is_mirrored = self.recipe.fit != "resize" and (height < self.shape[0] or width < self.shape[1])
         return {**example, "target": self.targets.finished(example["target"], is_mirrored)}
 
-    def _wanted(self, row: int, random: np.random.Generator) -> tuple[int, bool]:
-        """The row a window is cut from, and whether it must hold something: then an empty row gives way to another."""
-        if not self.recipe.non_empty or random.random() >= self.recipe.non_empty or not len(self.filled):
-            return row, False
-        return (row if self.coverage[row] > 0 else int(random.choice(self.filled))), True
+    def _wanted(self) -> wanted.Wanted:
+        table, classes = self.labels.table.iloc[self.rows], len(self.task.classes)
+        if classes == 1:
+            return wanted.of_anything(self.rows, table["coverage"].to_numpy(float), self._filled)
+        return wanted.of_classes(self.rows, table[["height", "width"]].to_numpy(), classes, self._filled)
+
+    def _chosen(self, row: int, random: np.random.Generator) -> tuple[int, FilledPixels | None]:
+        """The row a window is cut from, and what it must hold: then a row without that gives way to another."""
+        if self.wanted is None or random.random() >= self.recipe.non_empty:
+            return row, None
+        return self.wanted.draw(row, random)
 
     def _window(self, shape, spot: tuple[int, int] | None, random: np.random.Generator):
         """The same window of every picture; what is outside of one is mirrored.
