@@ -96,16 +96,15 @@ def decoded(table, form: Format, expected: Expected, task, where: str = "") -> I
     """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
     found = _parsed(table, form, expected, where)
     runs = found.runs
-    order = np.argsort(found.image[runs.rows], kind="stable")
-    ends = np.searchsorted(found.image[runs.rows][order], np.arange(len(expected.ids)), side="right")
-    for i, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        chosen = order[start:end]
-        size = int(expected.heights[i]), int(expected.widths[i])
-        slots = found.slot[runs.rows[chosen]]
-        count = len(expected.classes) if form.has_classes else int(slots.max(initial=0)) + 1
-        yield form.unturned(
-            task.labels_of(slots, runs.starts[chosen], runs.lengths[chosen], count, form.turned_size(size))
-        )
+    image, slot = found.image[runs.rows], found.slot[runs.rows]
+    order = np.argsort(image, kind="stable")
+    slot, starts, lengths = slot[order], runs.starts[order], runs.lengths[order]
+    ends = np.searchsorted(image[order], np.arange(len(expected.ids)), side="right").tolist()
+    sizes = np.stack([expected.heights, expected.widths], axis=-1).tolist()
+    for size, first, end in zip(map(tuple, sizes), [0, *ends[:-1]], ends, strict=True):
+        mine = slice(first, end)
+        count = len(expected.classes) if form.has_classes else int(slot[mine].max(initial=0)) + 1
+        yield form.unturned(task.labels_of(slot[mine], starts[mine], lengths[mine], count, form.turned_size(size)))
 
 
 @dataclass(frozen=True)

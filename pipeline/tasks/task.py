@@ -123,7 +123,7 @@ class Task:
     def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
         """The inverse of `texts`: the labels, H x W x layers, from the checked runs of an image's `count` rows."""
         masks = rle.decode_many(rows, starts, lengths, count, *shape)
-        return np.moveaxis(masks, 0, -1).astype(np.uint8)
+        return masks.transpose(1, 2, 0).astype(np.uint8)
 
 
 def together(items: Items) -> Iterator[list[tuple]]:
