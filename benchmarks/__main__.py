@@ -37,6 +37,7 @@ ROWS = {
     "startup": "commands",
     "idea": "commands",
     "whole": "stages",
+    "setup": "setting_up",
 }
 
 

@@ -3,12 +3,13 @@
 import numpy as np
 
 from benchmarks.rows.drawn import nuclei
-from benchmarks.table import Row, in_turns, version
+from benchmarks.table import Missing, Row, in_turns, version
 from pipeline.imaging.objects import matches
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.instances import Instances
 
-COUNT = 200
+COUNT = 1000
+IOUS = [(10 + level) / 20 for level in range(10)]
 TASK = Instances(("nucleus",))
 
 
@@ -31,18 +32,37 @@ def instances(repeats: int) -> Row:
     def peer():
         return np.array([_matched(_flooded(answer), labels) for answer, labels in pairs])
 
+    def stardist():
+        return np.array([found.tp for answer, labels in pairs for found in matching(labels, _flooded(answer), IOUS)])
+
     # the same objects are matched, up to what a watershed gives to which side
     found, theirs = (side()[:, 0, 0].sum() for side in (ours, peer))
     assert abs(found - theirs) < 0.03 * theirs
-    times = in_turns(repeats, ours=ours, peer=peer)
-    objects = sum(len(np.unique(labels)) - 1 for labels in truth)
+    actions = {"ours": ours, "peer": peer}
+    peers = {"peer": f"label, watershed and a loop over pairs, {version('scikit-image')}"}
+    matching, name = _stardist()
+    if matching is not None:
+        assert abs(found - stardist()[:: len(IOUS)].sum()) < 0.03 * theirs
+        actions["stardist"], peers["stardist"] = stardist, f"label, watershed and its matching, {name}"
+    times = in_turns(repeats, **actions)
+    objects = [len(np.unique(labels)) - 1 for labels in truth]
     return Row(
-        what=f"pictures of 256 x 256 decoded and matched at ten IoU, {objects / COUNT:.0f} nuclei each",
+        what=f"pictures of 256 x 256 decoded and matched at ten IoU, {min(objects)} to {max(objects)} nuclei each",
         unit="s",
         n=COUNT,
         ours=times["ours"],
-        peers={f"label, watershed and a loop over pairs, {version('scikit-image')}": times["peer"]},
+        peers={title: times[key] for key, title in peers.items()},
     )
+
+
+def _stardist() -> tuple:
+    """StarDist's matching and its version, or nothing."""
+    try:
+        from stardist.matching import matching
+
+        return matching, version("stardist")
+    except (ImportError, Missing):
+        return None, ""
 
 
 def _flooded(answer: np.ndarray) -> np.ndarray:

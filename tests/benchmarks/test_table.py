@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.rows import objects, run_lengths, search
+from benchmarks.rows import objects, run_lengths, search, setting_up
 from benchmarks.table import LEAST, Missing, Row, in_turns, version
 
 
@@ -47,6 +47,15 @@ def test_what_is_not_installed_is_named():
     assert version("numpy") == f"numpy {np.__version__}"
     with pytest.raises(Missing, match="pip install no-such-package"):
         version("no-such-package")
+
+
+def test_what_pip_downloads_is_added_up():
+    log = (
+        "  Downloading some/tensorflow-2.whl (600.5 MB)\n"
+        "  Downloading six-1.whl (11 kB)\n  Using cached x-1.whl (5.0 MB)\n"
+        "  Downloading large-2.whl (1.1 GB)\n"
+    )
+    assert setting_up.downloaded(log) == pytest.approx(600.5 + 0.011 + 1100)
 
 
 def test_every_row_is_a_function():
