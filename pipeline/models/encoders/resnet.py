@@ -11,7 +11,7 @@ from keras import layers
 
 from pipeline.models import catalogue
 from pipeline.models.encoders import STRIDES
-from pipeline.models.fast_layers import BatchNormalization
+from pipeline.models.fast_layers import BatchNormalization, Conv2D
 from pipeline.models.initial import he_normal
 from pipeline.models.pretrained.form import Form
 
@@ -84,7 +84,7 @@ def _convolved(x, filters: int, kernel: int, stride: int, name: str, normalizati
     """A convolution, as much padding on each side as it looks beyond, and its normalisation."""
     if kernel > 1:
         x = layers.ZeroPadding2D(kernel // 2)(x)
-    x = layers.Conv2D(filters, kernel, stride, use_bias=False, kernel_initializer=he_normal(), name=name)(x)
+    x = Conv2D(filters, kernel, stride, use_bias=False, kernel_initializer=he_normal(), name=name)(x)
     # momentum as in the house's blocks
     return BatchNormalization(momentum=0.98, epsilon=1e-5, name=normalization)(x)
 
