@@ -113,15 +113,14 @@ def _write(path: Path, rules: Rules, expected: Expected, masks: list[np.ndarray]
     disk.write_rows(path, rules.form.columns, rows)
 
 
-def _write_answers(path: Path, case: Case, truth) -> None:
+def _write_answers(path: Path, case: Case, truth: submission.Table) -> None:
     """The truth as their `prepare` leaves it: with sizes, and under its own name for the run lengths."""
     form = case.ours.form
     column, height, width = case.columns
-    table = truth.rename(columns={form.rle_column: column})
+    names = [column if name == form.rle_column else name for name in truth.columns]
     sizes = [case.sizes[name] for name in truth[form.id_column]]
-    if height:
-        table[height], table[width] = (list(side) for side in zip(*sizes, strict=True))
-    disk.write_rows(path, list(table.columns), table.itertuples(index=False))
+    rows = [[*row, *(size if height else ())] for row, size in zip(truth.rows, sizes, strict=True)]
+    disk.write_rows(path, [*names, *((height, width) if height else ())], rows)
 
 
 def row(case: Case, found: Compared) -> str:

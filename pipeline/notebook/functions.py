@@ -108,7 +108,9 @@ def encode(of, labels, ids: Sequence | None = None, classes: tuple[str, ...] = (
         for name, one in zip(names, found, strict=True)
     ]
     if ids is not None:
-        return submission.table_from([row for rows in of_images for row in rows], form)
+        import pandas
+
+        return pandas.DataFrame([row for rows in of_images for row in rows], columns=form.columns, dtype=str)
     fields = [[row[form.rle_place] for row in rows] for rows in of_images]
     return fields if form.has_classes or form.several else [one[0] if one else None for one in fields]
 

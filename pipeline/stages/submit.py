@@ -54,7 +54,7 @@ def inputs_of(job: Job) -> dict:
         "sample": records.fingerprint(sample) if sample else "",
         "format": repr(job.competition.format),
         "rules": scored_by.fingerprint(job.competition),
-        **decoding.inputs_of(job, np.arange(len(job.prepared.table))),
+        **decoding.inputs_of(job, np.arange(len(job.prepared.is_train))),
         **files,
     }
 
@@ -117,7 +117,7 @@ def _rows(decoder: Decoder, expected: submission.Expected, thresholds: list, pic
             yield from submission.rows_of(name, texts, form, task.classes)
         return
     # the slices of a volume are decoded together, whatever order the csv has
-    place = {name: row for row, name in enumerate(job.prepared.table["id"])}
+    place = {name: row for row, name in enumerate(job.prepared.columns["id"])}
     labels = _labels(decoder, sorted(expected.ids, key=place.get), thresholds)
     found = dict(encoding.texts(decoder, labels, pictures))
     for name in expected.ids:
@@ -137,17 +137,17 @@ def _averaged(job: Job, ids: list[str]):
     name, outputs = trained.answered_part(job), job.competition.task.outputs
     folds = [Predictions(job.store.fold(fold), name, outputs) for fold in trained.answering_folds(job)]
     places = [{image_id: i for i, image_id in enumerate(fold.ids)} for fold in folds]
-    table = job.prepared.table
+    columns = job.prepared.columns
     for number, fold in zip(trained.answering_folds(job), folds, strict=True):
         rows = job.prepared.test if name == "test" else job.fold_table.held_out(number)
-        fold.check(table["id"].iloc[rows].tolist(), table["height"].iloc[rows], table["width"].iloc[rows])
+        fold.check(*([columns[key][row] for row in rows] for key in ("id", "height", "width")))
     for image_id in ids:
         answers = [fold[place[image_id]] for fold, place in zip(folds, places, strict=True) if image_id in place]
         yield encoding.mean(answers)
 
 
 def _described(job: Job, summary: submission.Summary, content: dict) -> list[str]:
-    train = float(np.mean(job.prepared.table["coverage"].to_numpy(float)[job.prepared.train] == 0))
+    train = float(np.mean(np.array(job.prepared.columns["coverage"], float)[job.prepared.train] == 0))
     # of thresholds chosen by hand nothing is known
     guess = content.get("empty_predicted") if records.read_record(job.store.thresholds) else None
     line = f"{job.store.shown(job.store.submission)}: valid, {summary}; "

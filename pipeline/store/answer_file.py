@@ -26,7 +26,8 @@ class Csv:
         """Its rows of some images."""
         found = object.__new__(Csv)
         found.form, found.where = self.form, self.where
-        found.table = self.table[[name in ids for name in self._images()]]
+        rows = [row for row, name in zip(self.table.rows, self._images(), strict=True) if name in ids]
+        found.table = submission.table_from(rows, self.form)
         return found
 
     def validate(self, expected: Expected) -> Summary:

@@ -39,7 +39,25 @@ class Summary:
         return f"{self.rows} {self.unit} of {self.images} images"
 
 
-def read_csv(path: Path, form: Format):
+@dataclass(frozen=True)
+class Table:
+    """Rows of strings; `table[column]` is a list. (pandas takes longer to load than a small submission to be checked.)
+
+    Attributes: columns: their names. rows: each as many fields.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+
+    def __getitem__(self, column: str) -> list[str]:
+        place = self.columns.index(column)
+        return [row[place] for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_csv(path: Path, form: Format) -> Table:
     """A submission as a table of strings, with exactly the columns of the format.
 
     Raises UserError: not there, not a csv, other columns.
@@ -47,7 +65,7 @@ def read_csv(path: Path, form: Format):
     return table_of(disk.read_bytes(path), form, str(path))
 
 
-def table_of(content: bytes, form: Format, where: str):
+def table_of(content: bytes, form: Format, where: str) -> Table:
     """The same from bytes; `where` names them in errors. Raises UserError for a blank line, too."""
     header, rows = disk.table_of(content, where)
     refuse_columns(header, form, where)
@@ -63,14 +81,12 @@ def refuse_columns(header: list[str], form: Format, where: str) -> None:
         raise UserError(f"{where} has the columns {','.join(header)[:80]}; expected {','.join(form.columns)}")
 
 
-def table_from(rows: list[list[str]], form: Format):
+def table_from(rows: list[list[str]], form: Format) -> Table:
     """The table of rows that have the columns of the format."""
-    import pandas
-
-    return pandas.DataFrame(rows, columns=form.columns, dtype=str)
+    return Table(form.columns, rows)
 
 
-def validate(table, form: Format, expected: Expected, where: str) -> Summary:
+def validate(table: Table, form: Format, expected: Expected, where: str) -> Summary:
     """Checks a submission against what is expected of it.
 
     Ids exactly the expected ones in their order, none twice (unless the format allows several rows), every run
@@ -92,7 +108,7 @@ def validate(table, form: Format, expected: Expected, where: str) -> Summary:
     )
 
 
-def decoded(table, form: Format, expected: Expected, task, where: str = "") -> Iterator[np.ndarray]:
+def decoded(table: Table, form: Format, expected: Expected, task, where: str = "") -> Iterator[np.ndarray]:
     """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
     found = _parsed(table, form, expected, where)
     runs = found.runs
@@ -117,13 +133,13 @@ class _Parsed:
     slot: np.ndarray
 
 
-def _parsed(table, form: Format, expected: Expected, where: str) -> _Parsed:
+def _parsed(table: Table, form: Format, expected: Expected, where: str) -> _Parsed:
     """Raises UserError as `validate` does, but for objects that overlap."""
     keys = _keys(table, form)
     wanted = expected_keys(form, expected)
     _check_keys(keys, list(wanted), form, where)
     places = np.array([wanted[key] for key in keys], np.int64).reshape(-1, 2)
-    fields = table[form.rle_column].tolist()
+    fields = table[form.rle_column]
     pixels = np.asarray(expected.heights, np.int64) * np.asarray(expected.widths, np.int64)
     try:
         runs = form.parse_strictly(fields)
@@ -161,11 +177,11 @@ def rows_of(image_id: str, texts: list[str], form: Format, classes: tuple[str, .
     ]
 
 
-def _keys(table, form: Format) -> list:
+def _keys(table: Table, form: Format) -> list:
     """What names each row."""
     if form.class_column:
         return list(zip(table[form.id_column], table[form.class_column], strict=True))
-    return table[form.id_column].tolist()
+    return table[form.id_column]
 
 
 def expected_keys(form: Format, expected: Expected) -> dict:
@@ -231,7 +247,7 @@ def expected(competition, prepared) -> Expected:
     ids = list(dict.fromkeys(form.split(key)[0] for key in read_csv(prepared.sample, form)[form.id_column]))
     if not ids:
         raise UserError(f"{prepared.sample} names no image; bring the organisers' own file back")
-    place = {name: row for row, name in zip(rows, prepared.table["id"].iloc[rows], strict=True)}
+    place = {prepared.columns["id"][row]: row for row in rows.tolist()}
     unknown = [name for name in ids if name not in place]
     if unknown:
         raise UserError(f"{prepared.sample}: {len(unknown)} id(s) have no test image: {shown(unknown)}")
@@ -240,10 +256,5 @@ def expected(competition, prepared) -> Expected:
 
 def expected_rows(competition, prepared, rows: np.ndarray) -> Expected:
     """What a submission for these rows of the prepared table must answer, in their order."""
-    table = prepared.table.iloc[rows]
-    return Expected(
-        ids=table["id"].tolist(),
-        heights=table["height"].to_numpy(),
-        widths=table["width"].to_numpy(),
-        classes=competition.task.classes,
-    )
+    ids, heights, widths = ([prepared.columns[name][row] for row in rows] for name in ("id", "height", "width"))
+    return Expected(ids, np.array(heights, np.int64), np.array(widths, np.int64), competition.task.classes)
