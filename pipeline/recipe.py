@@ -43,7 +43,7 @@ class Recipe:
     size: int = 128  # side of the network's input in pixels; 0 is the image's own size
     fit: str = "pad"  # pad (mirrored) | resize | double (twice as large, then padded)
     crop: int = 0  # training learns random windows of this side (or a little more); 0 is the whole input
-    non_empty: float = 0.0  # share of these windows that hold something, of several classes each as often; at the least
+    non_empty: float = 0.0  # least share of these windows that hold something; several classes are sought alike
     tile: int = 1024  # larger pictures are predicted in overlapping tiles of this side; 0 is never
     tones: str = "stored"  # stored | own: each picture in grey, on dark ground, over the range that it uses itself
     neighbours: int = 0  # slices before and after that become channels (2.5-D), for images that are slices of volumes

@@ -108,15 +108,18 @@ def check_runs(rows: np.ndarray, starts: np.ndarray, lengths: np.ndarray, pixels
 
 
 def decode_many(rows, starts, lengths, count: int, height: int, width: int) -> np.ndarray:
-    """The masks of checked runs, in any order of the rows: count x height x width, bool."""
+    """The masks of checked runs, in any order of the rows: count x height x width, bool. Where runs of a row overlap
+    (those of several objects) a pixel is in it once."""
     pixels = height * width
-    begins = rows * pixels + starts - 1
-    if (begins[1:] < begins[:-1]).any():
+    begins = np.asarray(rows, np.int64) * pixels + starts - 1
+    ends = begins + lengths
+    if (begins[1:] < ends[:-1]).any():
         order = np.argsort(begins)
-        begins, lengths = begins[order], lengths[order]
+        ends = np.maximum.accumulate(ends[order])
+        begins = np.maximum(begins[order], np.r_[0, ends[:-1]])
     # in turns where nothing ends and where something does
     edges = np.zeros(2 * len(begins) + 2, np.int64)
-    edges[1:-1:2], edges[2:-1:2], edges[-1] = begins, begins + lengths, count * pixels
+    edges[1:-1:2], edges[2:-1:2], edges[-1] = begins, ends, count * pixels
     turns = np.zeros(2 * len(begins) + 1, bool)
     turns[1::2] = True
     return np.repeat(turns, edges[1:] - edges[:-1]).reshape(count, width, height).transpose(0, 2, 1)

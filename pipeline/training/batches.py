@@ -7,21 +7,22 @@ killed training goes on, and threads may make batches ahead across the end of an
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
-from pipeline.imaging.sizes import resized
 from pipeline.imaging.tiles import mirrored
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared, View
 from pipeline.store.seen import Together
-from pipeline.training import targets, wanted
+from pipeline.training import targets
 from pipeline.training.filled_pixels import FilledPixels
 from pipeline.training.pixel_weights import PixelWeights
 from pipeline.training.plan import steps_of
 from pipeline.training.pseudo_labels import LearntLabels
+from pipeline.training.wanted import Wanted, holders
 
 AHEAD = 8  # batches made before they are asked for
 
@@ -52,7 +53,7 @@ class Batches:
         known = view.known if view.has_gaps else None
         # of a task whose labels leave pixels open
         self.labelled = getattr(task, "known", None)
-        self.wanted = self._wanted() if recipe.non_empty else None
+        self.sought = self._sought() if recipe.non_empty else None
         self.pixel_weights = PixelWeights(self.labels, self.rows, task, recipe, known) if recipe.border_weight else None
 
     def __call__(self, step: int) -> dict[str, np.ndarray]:
@@ -101,7 +102,11 @@ class Batches:
         # as large as it is when it is predicted
         whole = (self.frame.side(self.recipe.size),) * 2
         pictures = {name: self._form(name).resized(picture, whole) for name, picture in self._whole(row).items()}
-        spot = self._spot_of_resized(row, around, whole, random) if around else None
+        sides = self._labels(row).shape[:2]
+        spot = around.one(row, *sides, random) if around else None
+        if spot is not None:
+            # found at the picture's own size: what is small may be gone when it is resized, and its place is not
+            spot = tuple(place * now // before for place, now, before in zip(spot, whole, sides, strict=True))
         window = self._window(whole, spot, random)
         return {name: window(picture) for name, picture in pictures.items()}
 
@@ -117,12 +122,6 @@ class Batches:
         """h x W bool: in any of the slices that are learnt together."""
         parts = np.split(np.asarray(labels), self.view.slices, axis=2)
         return np.any([next(islice(self.task.masks(part), which, None)) for part in parts], axis=0)
-
-    def _spot_of_resized(
-        self, row: int, around: FilledPixels, whole: tuple[int, int], random: np.random.Generator
-    ) -> tuple[int, int] | None:
-        spots = np.flatnonzero(resized(around.filled(row, slice(None)).astype(np.uint8)[..., None], whole))
-        return divmod(int(spots[random.integers(len(spots))]), whole[1]) if len(spots) else None
 
     def _labels(self, row: int) -> np.ndarray | Together:
         """H x W x (slices x layers): of every image that is learnt together with this one."""
@@ -164,17 +163,20 @@ class Batches:
         is_mirrored = self.recipe.fit != "resize" and (height < self.shape[0] or width < self.shape[1])
         return {**example, "target": self.targets.finished(example["target"], is_mirrored)}
 
-    def _wanted(self) -> wanted.Wanted:
-        table, classes = self.labels.table.iloc[self.rows], len(self.task.classes)
+    def _sought(self) -> Wanted:
+        """What windows must hold. With several classes every image's labels are read once."""
+        classes = len(self.task.classes)
         if classes == 1:
-            return wanted.of_anything(self.rows, table["coverage"].to_numpy(float), self._filled)
-        return wanted.of_classes(self.rows, table[["height", "width"]].to_numpy(), classes, self._filled)
+            coverage = self.labels.table["coverage"].to_numpy(float)[self.rows]
+            return Wanted([FilledPixels(self._filled)], [np.sort(self.rows[coverage > 0])])
+        pixels = [FilledPixels(partial(self._filled, which=k)) for k in range(classes)]
+        return Wanted(pixels, holders(self.labels, self.task, self.view, self.rows))
 
     def _chosen(self, row: int, random: np.random.Generator) -> tuple[int, FilledPixels | None]:
         """The row a window is cut from, and what it must hold: then a row without that gives way to another."""
-        if self.wanted is None or random.random() >= self.recipe.non_empty:
+        if self.sought is None or random.random() >= self.recipe.non_empty:
             return row, None
-        return self.wanted.draw(row, random)
+        return self.sought.draw(row, random)
 
     def _window(self, shape, spot: tuple[int, int] | None, random: np.random.Generator):
         """The same window of every picture; what is outside of one is mirrored.

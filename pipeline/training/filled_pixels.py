@@ -30,11 +30,6 @@ class FilledPixels:
         before = int(upto[y - 1]) if y else 0
         return y, int(np.flatnonzero(self.filled(row, slice(y, y + 1))[0])[place - before])
 
-    def any(self, row: int, height: int, width: int) -> bool:
-        """Whether any pixel of image `row` is filled."""
-        upto = self._upto(row, height, width)
-        return bool(len(upto) and upto[-1])
-
     def _upto(self, row: int, height: int, width: int) -> np.ndarray:
         """How many pixels are filled down to each line, that line too."""
         found = self.kept.get(row)

@@ -73,6 +73,12 @@ def test_rows_are_decoded_in_any_order():
     assert np.array_equal(found, [[[0, 1, 0], [0, 0, 0]], np.zeros((2, 3)), [[1, 0, 1], [1, 1, 1]], np.zeros((2, 3))])
 
 
+def test_where_runs_of_a_row_overlap_a_pixel_is_in_it_once():
+    rows, starts, lengths = A([1, 1, 1, 0]), A([3, 1, 2, 6]), A([2, 5, 1, 1])
+    found = rle.decode_many(rows, starts, lengths, 2, 2, 3)
+    assert np.array_equal(found, [[[0, 0, 0], [0, 0, 1]], [[1, 1, 1], [1, 1, 0]]])
+
+
 def literal(mask: np.ndarray) -> str:
     """Pixel by pixel, as the evaluation page tells it."""
     words, length = [], 0

@@ -136,7 +136,7 @@ def test_windows_that_must_hold_something_are_cut_from_pseudo_labels_too(tmp_pat
     labels, frame = LearntLabels(job.prepared, plan.pseudo), Frame(multiple=1)
     rows = plan.pseudo.rows
     learnt = Batches(job.prepared, job.prepared.view(), rows, SALT, (8, 8), frame, recipe, (1, 1), labels)
-    assert learnt.wanted.holders[0].tolist() == [row for row in rows if TRUTH[row - 18].any()]
+    assert learnt.sought.holders[0].tolist() == [row for row in rows if TRUTH[row - 18].any()]
     assert learnt(0)["target"].any(axis=(1, 2, 3)).all()
 
 
