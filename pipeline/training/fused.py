@@ -15,7 +15,7 @@ from pipeline.training import hardware
 
 def fuses(recipe: Recipe) -> bool:
     """Whether parts of a step are compiled: where the whole is not, unless the recipe says `--xla off`."""
-    return hardware.fuses(recipe.xla, keras.backend.backend()) and on_tensorflow.compiles()
+    return hardware.compiles_parts(recipe.xla, keras.backend.backend()) and on_tensorflow.compiles()
 
 
 def fused(function: Callable, recipe: Recipe) -> Callable:

@@ -93,7 +93,7 @@ def xla(asked: str, backend: str) -> bool:
     return asked == "on" or (asked == "auto" and is_accelerated(backend))
 
 
-def fuses(asked: str, backend: str) -> bool:
+def compiles_parts(asked: str, backend: str) -> bool:
     """Whether parts of the step are compiled, or have other kernels, where all of it is not: TensorFlow on a CPU."""
     return backend == "tensorflow" and asked == "auto" and not is_accelerated(backend)
 

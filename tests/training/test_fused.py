@@ -27,7 +27,7 @@ if keras.backend.backend() != "tensorflow":
 )
 def test_parts_are_compiled_where_the_step_is_not(monkeypatch, asked, backend, accelerated, found):
     monkeypatch.setattr(hardware, "is_accelerated", lambda backend: accelerated)
-    assert hardware.fuses(asked, backend) == found
+    assert hardware.compiles_parts(asked, backend) == found
     assert not (found and hardware.xla(asked, backend))
 
 
