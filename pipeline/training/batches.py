@@ -102,7 +102,7 @@ class Batches:
         # as large as it is when it is predicted
         whole = (self.frame.side(self.recipe.size),) * 2
         pictures = {name: self._form(name).resized(picture, whole) for name, picture in self._whole(row).items()}
-        sides = self._labels(row).shape[:2]
+        sides = self.view.images[row].shape[:2]
         spot = around.one(row, *sides, random) if around else None
         if spot is not None:
             # found at the picture's own size: what is small may be gone when it is resized, and its place is not

@@ -182,9 +182,7 @@ def test_windows_of_class_numbers_hold_something_that_is_neither_the_first_class
 
     labels = np.zeros((200, 200, 1), np.uint8)
     labels[:90], labels[150:153, 150:153] = 9, 1
-    prepared = SimpleNamespace(
-        labels=[labels], table=pandas.DataFrame({"coverage": [0.1], "height": 200, "width": 200})
-    )
+    prepared = SimpleNamespace(labels=[labels], table=pandas.DataFrame({"coverage": [0.1]}))
     task = MultiClass(("road", "pole"), void=9)
     for fields in ({}, {"size": 200, "fit": "resize"}):
         recipe = recipes.Recipe(**{"size": 0, **fields}, crop=24, batch_size=4, non_empty=1.0)

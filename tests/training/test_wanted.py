@@ -21,9 +21,7 @@ STREET = MultiClass(("sky", "road", "pole", "never"))
 
 def batches(task, labels: list[np.ndarray], share: float, steps: int, **fields) -> list[np.ndarray]:
     """The targets of so many batches of windows of 16 pixels."""
-    sizes = [picture.shape[:2] for picture in labels]
-    coverage = [task.coverage(picture) for picture in labels]
-    table = pandas.DataFrame(sizes, columns=["height", "width"]).assign(coverage=coverage)
+    table = pandas.DataFrame({"coverage": [task.coverage(picture) for picture in labels]})
     prepared, view = SimpleNamespace(labels=labels, table=table), View([picture[..., :1] for picture in labels], {})
     recipe = recipes.Recipe(**{"size": 0, **fields}, crop=16, batch_size=20, non_empty=share)
     made = Batches(prepared, view, np.arange(len(labels)), task, (16, 16), Frame(multiple=1), recipe, (1, 1))
@@ -31,7 +29,7 @@ def batches(task, labels: list[np.ndarray], share: float, steps: int, **fields) 
 
 
 def street() -> list[np.ndarray]:
-    """Nine pictures of a background and a large class; a tenth has five pixels of a rare one, too."""
+    """Ten pictures of a background and a large class; one has five pixels of a rare one, too."""
     pictures = [np.zeros((64, 64, 1), np.uint8) for _ in range(10)]
     for picture in pictures:
         picture[20:] = 1
