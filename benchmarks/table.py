@@ -1,9 +1,11 @@
 """A row of the table: ours and what a competitor would use instead, timed in turns in one process, on the same data."""
 
+import importlib
 import importlib.metadata
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import numpy as np
 
@@ -99,3 +101,11 @@ def version(package: str) -> str:
         return f"{package} {importlib.metadata.version(package)}"
     except importlib.metadata.PackageNotFoundError as error:
         raise Missing(f"{package} is not installed: pip install {package}") from error
+
+
+def optional(module: str, package: str) -> tuple[ModuleType | None, str]:
+    """A peer that may be absent: its module and `name 1.2.3`, or None and nothing."""
+    try:
+        return importlib.import_module(module), version(package)
+    except (ImportError, Missing):
+        return None, ""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.rows.drawn import nuclei
-from benchmarks.table import Missing, Row, in_turns, version
+from benchmarks.table import Row, in_turns, optional, version
 from pipeline.imaging.objects import matches
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.instances import Instances
@@ -33,15 +33,17 @@ def instances(repeats: int) -> Row:
         return np.array([_matched(_flooded(answer), labels) for answer, labels in pairs])
 
     def stardist():
-        return np.array([found.tp for answer, labels in pairs for found in matching(labels, _flooded(answer), IOUS)])
+        return np.array(
+            [found.tp for answer, labels in pairs for found in module.matching(labels, _flooded(answer), IOUS)]
+        )
 
     # the same objects are matched, up to what a watershed gives to which side
     found, theirs = (side()[:, 0, 0].sum() for side in (ours, peer))
     assert abs(found - theirs) < 0.03 * theirs
     actions = {"ours": ours, "peer": peer}
     peers = {"peer": f"label, watershed and a loop over pairs, {version('scikit-image')}"}
-    matching, name = _stardist()
-    if matching is not None:
+    module, name = optional("stardist.matching", "stardist")
+    if module is not None:
         assert abs(found - stardist()[:: len(IOUS)].sum()) < 0.03 * theirs
         actions["stardist"], peers["stardist"] = stardist, f"label, watershed and its matching, {name}"
     times = in_turns(repeats, **actions)
@@ -53,16 +55,6 @@ def instances(repeats: int) -> Row:
         ours=times["ours"],
         peers={title: times[key] for key, title in peers.items()},
     )
-
-
-def _stardist() -> tuple:
-    """StarDist's matching and its version, or nothing."""
-    try:
-        from stardist.matching import matching
-
-        return matching, version("stardist")
-    except (ImportError, Missing):
-        return None, ""
 
 
 def _flooded(answer: np.ndarray) -> np.ndarray:

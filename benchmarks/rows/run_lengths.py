@@ -5,7 +5,7 @@ import io
 import numpy as np
 
 from benchmarks.rows.drawn import SIDE, blobs
-from benchmarks.table import Missing, Row, in_turns, version
+from benchmarks.table import Row, in_turns, optional, version
 from pipeline.imaging import rle
 from pipeline.store import submission
 from pipeline.tasks.binary import Binary
@@ -25,7 +25,7 @@ def rle_encode(repeats: int) -> Row:
         "kernel": lambda: _csv([kernel_encode(mask) for mask in masks]),
     }
     peers = {"kernel": f"the encoder of Kaggle's most copied kernel, mask by mask, not validated, {version('numpy')}"}
-    coco, name = _coco()
+    coco, name = optional("pycocotools.mask", "pycocotools")
     if coco is not None:
         # its own compressed text, which no Kaggle csv takes: the runs are the same
         actions["coco"] = lambda: _csv(
@@ -54,7 +54,7 @@ def rle_decode(repeats: int) -> Row:
         "kernel": lambda: [kernel_decode(text) for text in texts],
     }
     peers = {"kernel": f"the decoder of Kaggle's most copied kernel, not validated, {version('numpy')}"}
-    coco, name = _coco()
+    coco, name = optional("pycocotools.mask", "pycocotools")
     if coco is not None:
         packed = [coco.encode(np.asfortranarray(mask)) for mask in masks.view("u1")]
         actions["coco"] = lambda: [coco.decode(one) for one in packed]
@@ -99,13 +99,3 @@ def _csv(texts: list[str]) -> str:
 
 def _validated(texts: list[str]) -> None:
     submission.validate(submission.table_of(_csv(texts).encode(), FORM, "the csv"), FORM, EXPECTED, "the csv")
-
-
-def _coco() -> tuple:
-    """pycocotools' masks and their version, or nothing."""
-    try:
-        from pycocotools import mask
-
-        return mask, version("pycocotools")
-    except (ImportError, Missing):
-        return None, ""

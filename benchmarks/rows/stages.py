@@ -17,6 +17,7 @@ from pipeline.imaging import rle
 from pipeline.recipe import Recipe
 from pipeline.runs import trained
 from pipeline.runs.job import Job
+from pipeline.stages import predict
 from pipeline.store import disk
 from pipeline.store.paths import Store
 from pipeline.store.predictions import PredictionWriter
@@ -97,8 +98,10 @@ def _answer(root: Path) -> None:
     noise = random.integers(0, 60, (16, SIDE, SIDE, 1), np.uint8)
     prepared = job.prepared
     for fold in range(FOLDS):
-        inputs = trained.inputs_of(job, fold)
-        for part, rows in (("valid", job.fold_table.held_out(fold)), ("test", prepared.test)):
+        for part, rows, inputs in (
+            ("valid", job.fold_table.held_out(fold), trained.inputs_of(job, fold)),
+            ("test", prepared.test, predict.inputs_of(job, fold)),
+        ):
             with PredictionWriter(job.store.fold(fold), part, 1, inputs, False, len(rows), "") as writer:
                 for row in rows:
                     soft = np.asarray(prepared.images[row])[..., :1] // 2 + noise[row % 16]

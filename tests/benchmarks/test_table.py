@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.rows import objects, run_lengths, search, setting_up
+from benchmarks.rows import objects, run_lengths, search, setting_up, stages
 from benchmarks.table import LEAST, Missing, Row, in_turns, version
 
 
@@ -102,3 +102,13 @@ def test_what_no_recipe_can_be_is_refused(capsys):
         with pytest.raises(SystemExit) as caught:
             command.main(["--rows", "train_cpu", "--fields", fields])
         assert caught.value.code == 2 and "--fields" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_every_stage_that_is_no_networks_is_timed(monkeypatch):
+    monkeypatch.setattr(stages, "TRAIN", 20)
+    monkeypatch.setattr(stages, "TEST", 30)
+    monkeypatch.setattr(stages, "LEAST", 1)
+    row = stages.dataset(1)
+    assert row.n == 50 and len(row.ours) == 1 and row.ours[0] > row.limit[0] > 0
+    assert "20 train and 30 test pictures" in row.what and "submit" in row.what and "report" in row.what

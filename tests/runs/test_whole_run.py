@@ -12,6 +12,9 @@ from tests.start import TINY, run
 
 pytestmark = pytest.mark.slow
 
+# a model that is chosen in a second: what is tested here lies around it
+CHOSEN = [*TINY, "--model", "classical"]
+
 
 @pytest.fixture(scope="module")
 def finished(drawn, tmp_path_factory):
@@ -92,7 +95,7 @@ def test_a_stage_that_is_named_always_runs_but_a_trained_fold_stays(copy):
 
 def test_thresholds_follow_the_folds_that_are_trained(demo_root):
     """Train two folds, tune, train the third, submit: the thresholds are those of three folds."""
-    run("demo", "train", "--fold", "0", "--fold", "1", *TINY, "--run", "tiny", root=demo_root)
+    run("demo", "train", "--fold", "0", "--fold", "1", *CHOSEN, "--run", "tiny", root=demo_root)
     out = run("demo", "tune", "--run", "tiny", root=demo_root)
     assert "folds 0, 1 of 3" in out
     assert thresholds(demo_root)["folds"] == [0, 1]
@@ -104,7 +107,7 @@ def test_thresholds_follow_the_folds_that_are_trained(demo_root):
 
 def test_a_changed_field_starts_a_run_of_its_own(copy):
     before = modified(copy)
-    run("demo", "train", "--fold", "0", *TINY, "--seed", "5", root=copy)
+    run("demo", "train", "--fold", "0", *CHOSEN, "--seed", "5", root=copy)
     assert {name: when for name, when in modified(copy).items() if name in before} == before
     names = {path.name for path in (copy / "runs" / "demo").iterdir()}
     assert any("seed-5" in name for name in names - {"tiny"})
@@ -131,12 +134,12 @@ def test_a_hand_made_fold_file_is_used_and_a_wrong_one_refused(demo_root):
     table = pandas.read_csv(path, dtype=str)
     table["fold"] = ["-1"] * 100 + ["0"] * 110 + ["1"] * 110
     table.to_csv(path, index=False)
-    out = run("demo", "train", "--fold", "1", *TINY, "--run", "tiny", root=demo_root)
+    out = run("demo", "train", "--fold", "1", *CHOSEN, "--run", "tiny", root=demo_root)
     assert "is yours" in out
     index = pandas.read_csv(demo_root / "runs" / "demo" / "tiny" / "fold1" / "valid.csv", dtype=str)
     assert index["id"].tolist() == table.loc[table["fold"] == "1", "id"].tolist()
     table.iloc[5:].to_csv(path, index=False)
-    error = run("demo", "split", "train", *TINY, root=demo_root, status=2)
+    error = run("demo", "split", "train", *CHOSEN, root=demo_root, status=2)
     assert table["id"].iloc[0] in error
 
 
@@ -145,7 +148,7 @@ def test_everything_can_be_trained_on(copy):
     assert "foldall" in out
     assert not (copy / "runs" / "demo" / "tiny" / "foldall" / "valid.npy").exists()
     assert thresholds(copy)["n"] == 320
-    out = run("demo", "--fold", "all", *TINY, "--run", "alone", root=copy)
+    out = run("demo", "--fold", "all", *CHOSEN, "--run", "alone", root=copy)
     assert thresholds(copy, "alone")["oof"] is None
     assert (copy / "submissions" / "demo-alone.csv").exists()
 
