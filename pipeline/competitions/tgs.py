@@ -181,7 +181,7 @@ competition = Competition(
     costs={
         "smoke": "proves the path: under two minutes on 2 cores",
         "quick": "no GPU: about 80 minutes on 2 cores for all five folds",
-        "patient": "weights of ImageNet, of requirements-weights.txt; no GPU: half an hour on 2 cores for each of five folds",
+        "patient": "weights of ImageNet, of requirements-weights.txt; no GPU: half an hour a fold on 2 cores",
         "default": "one GPU",
         "best": "one GPU for hours: ten folds of 200 epochs",
     },
