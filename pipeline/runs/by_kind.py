@@ -72,6 +72,16 @@ def folds(rows, count: int) -> np.ndarray:
     return np.array([fold_of[kind] for kind in kinds.tolist()])
 
 
+def of_one_fold(job: "Job", folds: list[int]) -> list[str]:
+    """What to know where thresholds are chosen on a single fold by kind, which has only itself to choose them on."""
+    if job.recipe.split != "kind" or len(folds) != 1:
+        return []
+    return [
+        f"only fold {folds[0]} is trained: its thresholds are chosen on other images of the kinds that it holds out, "
+        "so that its score is higher than of kinds never seen; train the other folds"
+    ]
+
+
 def refuse_always_learnt(rows) -> None:
     """Raises UserError where a kind that is to be held out also has images that every network learns."""
     always = rows["always_learnt"].to_numpy(bool)

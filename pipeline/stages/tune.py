@@ -3,6 +3,7 @@
 An exact search on the out-of-fold predictions of the trained folds, for the competition's metric.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.imaging.metrics import iou
-from pipeline.runs import answers, crossed, decoding, official, postprocessing, trained, tuning
+from pipeline.runs import answers, by_kind, crossed, decoding, official, paired, postprocessing, trained, tuning
 from pipeline.runs.crossed import Crossed
 from pipeline.runs.job import Job
 from pipeline.runs.tuned import command, held_out_folds, inputs_of
@@ -50,6 +51,8 @@ def run(job: Job, named: bool = False) -> None:
         return
     if len(folds) < job.fold_table.count:
         job.say(f"tuned on the trained folds {', '.join(map(str, folds))} of {job.fold_table.count}")
+    for line in by_kind.of_one_fold(job, folds):
+        job.say(f"warning: {line}")
     decoding.check(job)
     apart, found = decided(job, folds)
     content, tally = tuning.tuned(found.data, task, apart)
@@ -145,14 +148,47 @@ def cross_fitted(job: Job) -> Crossed:
     return found
 
 
+def cross_fitted_alike(runs: Iterable[tuple[str, Job]]) -> tuple[dict[str, Crossed], list[str]]:
+    """What runs (name, job) got on the folds that all of them hold out alike, cross-fitted within these; and what is
+    left out, a line each.
+
+    A run of more folds would choose its thresholds on more images than the others can, and by kind on other kinds.
+    Raises UserError as `cross_fitted` does, or where there is no such fold.
+    """
+    jobs, found = {}, {}
+    for name, job in runs:
+        jobs[name], found[name] = job, cross_fitted(job)
+    shared = paired.common(list(found), list(found.values()))
+    if not shared.notes:
+        return found, []
+    within = {name: _within(job, found[name], shared.folds) for name, job in jobs.items()}
+    if any(one is None for one in within.values()):
+        more = "thresholds are those that each run chose with all its folds: within these there is one group alone"
+        return found, [*shared.notes, more]
+    return within, [*shared.notes, "thresholds are chosen within these, for all runs"]
+
+
+def _within(job: Job, found: Crossed, folds: list[int]) -> Crossed | None:
+    """The same of some folds alone; None where they are of one group."""
+    if set(found.folds.tolist()) == set(folds):
+        return found
+    apart, now = decided(job, folds)
+    return _crossed(job, folds, now, apart)
+
+
 def _keep(job: Job, folds: list[int], now: postprocessing.Decided, apart: tuning.Apart) -> Crossed | None:
     """Writes down what each image got under thresholds chosen on others; None where there are none."""
+    found = _crossed(job, folds, now, apart)
+    if found is not None:
+        crossed.keep(job.store.crossed, found, inputs_of(job))
+    return found
+
+
+def _crossed(job: Job, folds: list[int], now: postprocessing.Decided, apart: tuning.Apart) -> Crossed | None:
     tally = tuning.crossed_by(now.data, apart)
     if tally is None:
         return None
-    found = crossed.of(now.data, tally, apart, _overlap(now.decoder, folds, tally, apart), now.decoder.applies)
-    crossed.keep(job.store.crossed, found, inputs_of(job))
-    return found
+    return crossed.of(now.data, tally, apart, _overlap(now.decoder, folds, tally, apart), now.decoder.applies)
 
 
 def _overlap(decoder: decoding.Decoder, folds: list[int], tally: Tally, apart: tuning.Apart) -> np.ndarray:

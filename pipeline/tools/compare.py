@@ -7,7 +7,7 @@ image, and its standard error is that of the differences, over groups where imag
 all images, by fold, coverage class, kind, group where there are few, and class; the page ends with the images on which
 each wins most: both probability maps, both answers. "No difference that n images can show": it is at most one paired
 standard error from nothing. Runs of other folds are refused; where only some folds hold out the same images, these are
-compared, and it is said.
+compared, by thresholds that both chose within them, and it is said.
 """
 
 from pipeline.errors import UserError
@@ -25,8 +25,10 @@ def run(job: Job | None, words: list[str]) -> int:
     """Prints the table and writes the page. Raises UserError: not two runs, or runs that cannot be compared."""
     if job is None or len(words) != 2:
         raise UserError("compare wants a competition and two runs: ./run.sh tgs compare A B")
-    sides = [facts.Side(one, tune.cross_fitted(one.job)) for one in every.chosen(job, words)]
-    found = facts.compare(job.competition, *sides)
+    runs = every.chosen(job, words)
+    crossed, notes = tune.cross_fitted_alike((one.name, one.job) for one in runs)
+    sides = [facts.Side(one, crossed[one.name]) for one in runs]
+    found = facts.compare(job.competition, *sides, notes)
     rows = facts.parts(found, job.competition, sides[0].job.prepared.columns)
     for line in page.text(job, found, rows):
         job.say(line)

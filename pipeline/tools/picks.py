@@ -30,10 +30,10 @@ def run(job: Job | None, words: list[str], public: int = 0, private: int = 0) ->
         raise UserError(f"a run is named twice: {shown(words)}")
     if len(words) == 1:
         raise UserError(f"picks wants two runs at least, or no name for all: ./run.sh {job.competition.name} picks")
-    runs = _named(job, words) if words else _all(job)
+    runs, notes = _named(job, words) if words else (_all(job), [])
     held_out = max((len(one) for one in runs.values()), default=0)
     sizes = facts.sizes(public, private, len(job.prepared.test), held_out)
-    found = facts.pick(job.competition.metric, runs, sizes)
+    found = facts.pick(job.competition.metric, runs, sizes, notes=notes)
     for line in page.text(job, found):
         job.say(line)
     path = job.store.runs / "picks.html"
@@ -41,8 +41,8 @@ def run(job: Job | None, words: list[str], public: int = 0, private: int = 0) ->
     return 0
 
 
-def _named(job: Job, words: list[str]) -> dict[str, Crossed]:
-    return {one.name: tune.cross_fitted(one.job) for one in every.one_by_one(every.chosen(job, words))}
+def _named(job: Job, words: list[str]) -> tuple[dict[str, Crossed], list[str]]:
+    return tune.cross_fitted_alike((one.name, one.job) for one in every.one_by_one(every.chosen(job, words)))
 
 
 def _all(job: Job) -> dict[str, Crossed]:

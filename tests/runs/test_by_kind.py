@@ -219,6 +219,18 @@ def test_which_kinds_of_the_test_part_train_lacks(tmp_path):
     assert by_kind.lacking(by_kind.table(job_of(tmp_path / "none", [""] * 6, ["red"], split=""))) == {}
 
 
+def test_a_single_fold_by_kind_has_chosen_its_thresholds_on_the_kinds_it_holds_out(tmp_path, capsys):
+    said = {}
+    for split in ("", "kind"):
+        job = job_of(tmp_path, run=f"run{split}", split=split)
+        split_stage.run(job)
+        for fold in range(2):
+            example_runs.hold_out(job, fold)
+            tune.run(job)
+            said[split, fold] = "warning: only fold 0 is trained" in capsys.readouterr().out
+    assert said == {("", 0): False, ("", 1): False, ("kind", 0): True, ("kind", 1): False}
+
+
 @pytest.fixture
 def both(tmp_path):
     """A run with every kind in each fold, and one by kind, of the same recipe."""

@@ -212,6 +212,19 @@ def test_runs_of_other_folds_are_refused(tmp_path):
         facts.compare(chosen, first, other)
 
 
+def test_no_run_chooses_its_thresholds_on_folds_that_another_lacks(desk_root):
+    """`part` answers fold 0 as `good` does, which has two folds more to choose thresholds on."""
+    hold = {name: made_runs.job_of(desk_root, name).store.fold(0) / "valid.npy" for name in ("good", "part")}
+    assert hold["good"].read_bytes() == hold["part"].read_bytes()
+    own = tune.cross_fitted(made_runs.job_of(desk_root, "good"))
+    alone = tune.cross_fitted(made_runs.job_of(desk_root, "part"))
+    assert not np.array_equal(own.statistics[own.folds == 0], alone.statistics), "chance: thresholds are the same"
+    out = run("demo", "compare", "good", "part", root=desk_root)
+    assert "on fold(s) 0 alone" in out and "thresholds are chosen within these, for all runs" in out
+    assert re.search(r"^all +107 .*\+0\.0000 ± 0\.0000 +0 +0$", out, re.M), out
+    assert "chosen within these" in (desk_root / "runs" / "demo" / "compare-good-part.html").read_text()
+
+
 def test_the_command_says_and_writes_it(desk_root):
     out = run("demo", "compare", "better", "good", root=desk_root)
     assert "of the recipes: width 24 | 32" in out and "better is better than good on 320 images" in out

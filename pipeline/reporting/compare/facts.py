@@ -1,5 +1,6 @@
 """What two runs got on the same images: by how much the first is better, of all and of parts, and on which images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,8 @@ class Compared:
         return self.scores[0] - self.scores[1]
 
 
-def compare(competition: Competition, first: Side, second: Side) -> Compared:
-    """Raises UserError where they have no images in common."""
+def compare(competition: Competition, first: Side, second: Side, notes: Sequence[str] = ()) -> Compared:
+    """`notes`: what was left out before. Raises UserError where they have no images in common."""
     sides, metric = (first, second), competition.metric
     found = common([side.name for side in sides], [side.crossed for side in sides])
     tallies = tuple(side.crossed.tally(metric, rows) for side, rows in zip(sides, found.places, strict=True))
@@ -83,7 +84,7 @@ def compare(competition: Competition, first: Side, second: Side) -> Compared:
         rows=np.array([place[name] for name in first.crossed.ids[found.places[0]]]),
         folds=found.folds,
         fields=fields,
-        notes=found.notes,
+        notes=list(dict.fromkeys([*notes, *found.notes])),
     )
 
 

@@ -1,5 +1,6 @@
 """Which two runs to choose: what each would get on the private part, alone and as the better of two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,8 +67,13 @@ def sizes(public: int, private: int, test: int, held_out: int) -> Sizes:
     return Sizes(first, max(1, total - first), f"a third and two thirds of the {of}, which is typical; see --public")
 
 
-def pick(metric, runs: dict[str, Crossed], sizes: Sizes, repeats: int = simulated.DRAWS) -> Picked:
-    """Draws competitions. Raises UserError: fewer than two runs, no images in common, one independent part."""
+def pick(
+    metric, runs: dict[str, Crossed], sizes: Sizes, repeats: int = simulated.DRAWS, notes: Sequence[str] = ()
+) -> Picked:
+    """Draws competitions. `notes`: what was left out before.
+
+    Raises UserError: fewer than two runs, no images in common, one independent part.
+    """
     if len(runs) < 2:
         raise UserError(f"picks wants two runs at least; there is {len(runs)} with cross-fitted scores")
     found = common(list(runs), list(runs.values()))
@@ -79,7 +85,8 @@ def pick(metric, runs: dict[str, Crossed], sizes: Sizes, repeats: int = simulate
         raise UserError("all held-out images are of one group: how far scores stray is not known; train more folds")
     drawn = simulated.drawn(parts, sizes.public, sizes.private, repeats=repeats)
     drawn_parts = len(parts), parts.size(sizes.public), parts.size(sizes.private)
-    return Picked(names, tallies, found.folds, found.notes, sizes, drawn_parts, drawn, best_pair(drawn))
+    said = list(dict.fromkeys([*notes, *found.notes]))
+    return Picked(names, tallies, found.folds, said, sizes, drawn_parts, drawn, best_pair(drawn))
 
 
 def best_pair(drawn: Drawn) -> tuple[int, int]:
