@@ -150,7 +150,7 @@ def cross_fitted(job: Job) -> Crossed:
 
 def cross_fitted_alike(runs: Iterable[tuple[str, Job]]) -> tuple[dict[str, Crossed], list[str]]:
     """What runs (name, job) got on the folds that all of them hold out alike, cross-fitted within these; and what is
-    left out, a line each.
+    to be said of that besides what `paired.common` finds in it, a line each.
 
     A run of more folds would choose its thresholds on more images than the others can, and by kind on other kinds.
     Raises UserError as `cross_fitted` does, or where there is no such fold.
@@ -164,7 +164,7 @@ def cross_fitted_alike(runs: Iterable[tuple[str, Job]]) -> tuple[dict[str, Cross
     within = {name: _within(job, found[name], shared.folds) for name, job in jobs.items()}
     if any(one is None for one in within.values()):
         more = "thresholds are those that each run chose with all its folds: within these there is one group alone"
-        return found, [*shared.notes, more]
+        return found, [more]
     return within, [*shared.notes, "thresholds are chosen within these, for all runs"]
 
 

@@ -69,7 +69,7 @@ class Compared:
 
 
 def compare(competition: Competition, first: Side, second: Side, notes: Sequence[str] = ()) -> Compared:
-    """`notes`: what was left out before. Raises UserError where they have no images in common."""
+    """`notes`: how these sides came about, a line each. Raises UserError where they have no images in common."""
     sides, metric = (first, second), competition.metric
     found = common([side.name for side in sides], [side.crossed for side in sides])
     tallies = tuple(side.crossed.tally(metric, rows) for side, rows in zip(sides, found.places, strict=True))
@@ -84,7 +84,7 @@ def compare(competition: Competition, first: Side, second: Side, notes: Sequence
         rows=np.array([place[name] for name in first.crossed.ids[found.places[0]]]),
         folds=found.folds,
         fields=fields,
-        notes=list(dict.fromkeys([*notes, *found.notes])),
+        notes=[*found.notes, *notes],
     )
 
 

@@ -70,7 +70,7 @@ def sizes(public: int, private: int, test: int, held_out: int) -> Sizes:
 def pick(
     metric, runs: dict[str, Crossed], sizes: Sizes, repeats: int = simulated.DRAWS, notes: Sequence[str] = ()
 ) -> Picked:
-    """Draws competitions. `notes`: what was left out before.
+    """Draws competitions. `notes`: how these came about, a line each.
 
     Raises UserError: fewer than two runs, no images in common, one independent part.
     """
@@ -85,7 +85,7 @@ def pick(
         raise UserError("all held-out images are of one group: how far scores stray is not known; train more folds")
     drawn = simulated.drawn(parts, sizes.public, sizes.private, repeats=repeats)
     drawn_parts = len(parts), parts.size(sizes.public), parts.size(sizes.private)
-    said = list(dict.fromkeys([*notes, *found.notes]))
+    said = [*found.notes, *notes]
     return Picked(names, tallies, found.folds, said, sizes, drawn_parts, drawn, best_pair(drawn))
 
 
