@@ -8,8 +8,8 @@
 
 Ours and the peers are measured in one process, in turns, at least five times each (`whole` and `setup` once), on the
 same data; where both give results these are compared first. Ratios above 1: ours is faster. Peers that are not among
-the pinned packages: `.venv/bin/pip install pycocotools stardist torch torchmetrics`; where one is not there its line is
-missing.
+the pinned packages: `.venv/bin/pip install pycocotools stardist timm torch torchmetrics`; where one is not there its
+line is missing.
 """
 
 import argparse

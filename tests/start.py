@@ -15,12 +15,14 @@ from pipeline.__main__ import main
 ROOT = Path(__file__).parents[1]
 # the pinned packages do not bring PyTorch: `./run.sh test -m torch` where it is installed
 BACKENDS = ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.torch)]
-# seconds of training: two steps of two epochs at the smallest size
+# seconds of training: two steps of two epochs at the smallest size, by one loss: each of two is compiled
 TINY = [
     "--width",
     "4",
     "--depth",
-    "2",
+    "1",
+    "--late-loss",
+    "",
     "--size",
     "32",
     "--steps",

@@ -6,6 +6,7 @@ The network is that of TGS's `quick` or of a recipe that differs from it, on dra
 import contextlib
 import itertools
 import os
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def _learning(repeats: int, recipe: Recipe, device: str) -> Row:
         ours, resident = _loops(learner, batches)
         actions = {"ours": ours, "resident": resident}
         names = {"resident": "our own step, on one batch that is there already"}
-        for name, title, action in _torch_steps(recipe, device):
+        for name, title, action in _torch_steps(learner, recipe, device):
             action()
             actions[name], names[name] = action, title
         times = in_turns(repeats, **actions)
@@ -111,7 +112,7 @@ def _learning(repeats: int, recipe: Recipe, device: str) -> Row:
         ours=rates["ours"],
         peers={title: rates[name] for name, title in names.items() if name != "resident"},
         limit=(float(np.median(rates["resident"])), names["resident"]),
-        note="" if len(actions) > 2 else "no peer: no torch (pip install torch), or none with these layers",
+        note="" if len(actions) > 2 else "no peer: pip install torch timm, or nobody wrote these layers in PyTorch",
     )
 
 
@@ -168,31 +169,35 @@ def _described(recipe: Recipe) -> str:
     )
 
 
-def _torch_steps(recipe: Recipe, device: str):
-    """(name, title, STEPS steps) of PyTorch with the same layers, on one batch; nothing where it is not installed, or
-    where the network is not the house's U-Net with its usual parts."""
-    usual = Recipe()
-    parts = ("model", "encoder", "block", "normalization", "downsampling", "decoder")
-    if any(getattr(recipe, part) != getattr(usual, part) for part in parts):
-        return
+def _torch_steps(learner, recipe: Recipe, device: str):
+    """(name, title, STEPS steps) of PyTorch with the same layers, on one batch of the size that the learner's network
+    sees; nothing where it is not installed, or has no such layers."""
     try:
         import torch
 
-        from benchmarks.rows.pytorch_unet import UNet
+        from benchmarks.rows import pytorch_networks
+
+        if pytorch_networks.of(recipe) is None:
+            return
     except ImportError:
         return
     torch.set_num_threads(os.cpu_count() or 1)
-    for precision in ("float32", "bfloat16"):
-        network = UNet(recipe).to(device, memory_format=torch.channels_last)
+    batch, *answered = learner.answered
+    image = torch.rand(batch, 3, *(side + 2 * learner.margin for side in answered), device=device)
+    image = image.contiguous(memory_format=torch.channels_last)
+    truth = (torch.rand(batch, 1, *answered, device=device) > 0.5).float()
+    formats = [("float32", "float32"), ("bfloat16", "bfloat16")]
+    # what torch.compile writes is C++
+    for name, precision in [*formats, *([("compiled", "bfloat16")] if shutil.which("g++") else [])]:
+        network = pytorch_networks.of(recipe).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-        image = torch.rand(recipe.batch_size, 3, recipe.size, recipe.size, device=device)
-        image = image.contiguous(memory_format=torch.channels_last)
-        truth = (image[:, :1] > 0.5).float()
+        _refuse_another_size(learner, network)
+        forward = torch.compile(network) if name == "compiled" else network
 
-        def steps(network=network, optimizer=optimizer, image=image, truth=truth, precision=precision):
+        def steps(forward=forward, optimizer=optimizer, precision=precision):
             for _ in range(STEPS):
                 with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
-                    logits = network(image)
+                    logits = forward(image)
                 loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), truth)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -200,5 +205,14 @@ def _torch_steps(recipe: Recipe, device: str):
             if device == "cuda":
                 torch.cuda.synchronize()
 
-        title = f"torch {torch.__version__}, the same layers, channels_last, {precision}, one batch, no augmentation"
-        yield precision, title, steps
+        how = ", torch.compile" if name == "compiled" else ""
+        title = f"torch {torch.__version__}, the same layers, channels_last, {precision}{how}"
+        yield name, f"{title}, one batch, no augmentation", steps
+
+
+def _refuse_another_size(learner, network) -> None:
+    """Layers that are the same have as many numbers to learn."""
+    ours = sum(int(np.prod(variable.shape)) for variable in learner.network.trainable_variables)
+    theirs = sum(parameter.numel() for parameter in network.parameters())
+    if ours != theirs:
+        raise RuntimeError(f"the network has {ours} numbers to learn, that of PyTorch {theirs}: other layers")
