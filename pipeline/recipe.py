@@ -96,6 +96,7 @@ class Recipe:
     # predicting
     tta: bool = True  # average over the flips that the competition allows
     tta_scales: str = ""  # with tta: also seen so many times as large, as in 0.9+1.25; blank is off
+    object_radius: float = 0.0  # with tta, pixels: larger objects are seen smaller, smaller ones larger; 0 is off
 
     def __post_init__(self):
         for field in fields(self):
@@ -137,7 +138,7 @@ class Recipe:
 
 
 # fields that say how a network predicts, not what it learns
-PREDICTING = ("tile", "tta", "tta_scales")
+PREDICTING = ("tile", "tta", "tta_scales", "object_radius")
 
 
 def as_learnt(recipe: Recipe) -> Recipe:
@@ -213,6 +214,7 @@ _RANGES = {
     "hue": (0, 180),
     "to_grey": (0, 1),
     "invert": (0, 1),
+    "object_radius": (0, 1000),
 }
 
 # for every competition: proves the path from files to submission, learns next to nothing

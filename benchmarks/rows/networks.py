@@ -124,6 +124,8 @@ def _loops(learner, batches) -> tuple:
     def run(source):
         learner.fit(source, steps_per_epoch=STEPS, epochs=1, shuffle=False, verbose=0)
 
+    # at the end of each loop the averages would become the weights, by sharing their arrays, which JAX then gives away
+    learner.optimizer.finalize_variable_values = lambda variables: None
     # Keras takes generators alone for what never ends
     resident = (batch for batch in itertools.repeat(one))
     # compiled here

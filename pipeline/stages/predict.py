@@ -29,7 +29,8 @@ def inputs_of(job: Job, fold) -> dict:
         "weights": _weights(job, fold),
         "test": job.prepared.fingerprint("test"),
         "tta": job.recipe.tta,
-        **({"tta_scales": job.recipe.tta_scales} if job.recipe.tta_scales else {}),
+        # what is off is not named: predictions from before it was there stay what they are
+        **{name: value for name in ("tta_scales", "object_radius") if (value := getattr(job.recipe, name))},
         "symmetry": job.competition.symmetry,
     }
 

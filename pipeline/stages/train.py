@@ -221,7 +221,7 @@ def _answers(recipe) -> list[tuple[str, str]]:
     """The predictions of a fold that are scored, and what they are: with views averaged also those of one view."""
     if not trainer.averages(recipe):
         return [("valid", "")]
-    averaged = ", averaged over flips" + (" and scales" if recipe.tta_scales else "")
+    averaged = ", averaged over flips" + (" and scales" if recipe.tta_scales or recipe.object_radius else "")
     return [("valid_no_tta", ", not averaged"), ("valid", averaged)]
 
 

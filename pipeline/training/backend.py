@@ -142,7 +142,8 @@ def code_fingerprints() -> dict[str, str]:
     package = Path(__file__).parents[1]
     files = [path for folder in ("models", "tasks", "training") for path in (package / folder).rglob("*.py")]
     files += [
-        package / "imaging" / f"{name}.py" for name in ("border_weights", "flips", "otsu", "sizes", "tiles", "tones")
+        package / "imaging" / f"{name}.py"
+        for name in ("border_weights", "flips", "otsu", "sizes", "thickness", "tiles", "tones")
     ]
     files += [package / "store" / f"{name}.py" for name in ("prepared", "scaling", "seen")]
     files = sorted(path for path in files if path.stem not in MEASURING)

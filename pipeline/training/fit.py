@@ -25,7 +25,18 @@ from pipeline.store.predictions import PredictionWriter
 from pipeline.store.prepared import Prepared, View
 from pipeline.store.scaling import Scaling
 from pipeline.tasks import scoring
-from pipeline.training import backend, checkpoint, hardware, history, losses, memory, proposals, statistics, weights
+from pipeline.training import (
+    backend,
+    checkpoint,
+    hardware,
+    history,
+    losses,
+    memory,
+    own_scale,
+    proposals,
+    statistics,
+    weights,
+)
 from pipeline.training.batches import Batches
 from pipeline.training.drawn import Drawn
 from pipeline.training.fused import fuses
@@ -70,7 +81,10 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network,
     """`name`: of what answers, for a message."""
     remedy = weights.remedy(recipe, precision_for(recipe))
     drawn = Drawn(competition.task, recipe.objects) if catalogue.finds_objects(recipe) else None
-    return Predictor(network, recipe, info, competition.task.activation, frame_for(recipe), name, remedy, drawn)
+    task, frame = competition.task, frame_for(recipe)
+    return Predictor(
+        network, recipe, info, task.activation, frame, name, remedy, drawn, own_scale.of(recipe, competition.task)
+    )
 
 
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:

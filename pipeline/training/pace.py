@@ -13,7 +13,6 @@ import numpy as np
 
 from pipeline import models
 from pipeline.competition import Competition
-from pipeline.imaging.flips import IDENTITY
 from pipeline.imaging.sizes import network_shape
 from pipeline.recipe import Recipe
 from pipeline.store.prepared import Prepared
@@ -129,18 +128,18 @@ def _predictions(rows: np.ndarray, prepared: Prepared, competition: Competition,
     predictor = fit.predictor_for(recipe, competition, view.info, network)
     groups = prepared.table["group"].to_numpy()
 
-    def predict(flips, scales=()):
-        return list(predictor.predict(view, rows, flips, scales))
+    def predict():
+        averaged = fit.flips_for(recipe, competition), fit.scales_for(recipe)
+        return list(predictor.predict(view, rows, *averaged))
 
     def count(answers):
         items = ((groups[row], plain, prepared.labels[row]) for row, plain, _ in answers)
         return scoring.count(competition.metric, task, items, task.plain_thresholds(), prepared.groups(rows))
 
-    averaged = fit.flips_for(recipe, competition), fit.scales_for(recipe)
-    count(predict(*averaged))
+    count(predict())
     compiled = time.monotonic() - began
-    flipped, answers = _seconds(lambda: predict(*averaged))
-    image, _ = _seconds(lambda: predict((IDENTITY,)))
+    flipped, answers = _seconds(predict)
+    image, _ = _seconds(lambda: list(predictor.plain(view, rows)))
     scored, _ = _seconds(lambda: count(answers))
     once = {"image": image / len(rows), "flipped": flipped / len(rows), "count": scored / len(rows)}
     return {"ready": max(0.0, compiled - flipped - scored), **once}

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -36,6 +36,7 @@ class Predictor:
         frame: the sizes that the network takes.
         name: of what answers, for a message; remedy: what to try where it answers with what is no number.
         drawn: what makes probabilities of an answer that is no logits (`drawn.Drawn`), or None.
+        own_scale: how many times as large a picture is seen, by its plain answer (`own_scale.of`); None: as it is.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Predictor:
         name="the network",
         remedy="",
         drawn: Drawn | None = None,
+        own_scale: Callable[[np.ndarray], float] | None = None,
     ):
         self.recipe, self.frame, self.name, self.remedy = recipe, frame, name, remedy
+        self.own_scale = own_scale
         image = keras.Input((None, None, info["channels"]), dtype=info["dtype"])
         scaled = keras.layers.Rescaling(1 / info["range"], dtype="float32")(image)
         self.drawn, answer = drawn, network(scaled)
@@ -60,7 +63,7 @@ class Predictor:
 
     def predict(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """Yields (row, plain, averaged) for each row in order: H x W x K uint8 probabilities at the image's own size,
-        as it is, and averaged over flips and, beside 1, over these scales.
+        as it is, and averaged over flips and, beside 1, over these scales: times the picture's own, where it has one.
 
         Held are, for each scale, a batch and what is answered ahead; of a large picture a row of tiles and its own two
         answers; where slices are answered together, a volume.
@@ -71,8 +74,10 @@ class Predictor:
             yield row, *_joined(bands, self._size(view.images, row))
 
     def plain(self, view: View, rows: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """`predict` without flips and scales: (row, plain)."""
-        for row, bands in self.predict_in_bands(view, rows, (IDENTITY,)):
+        """`predict` as it is alone: (row, plain)."""
+        as_it_is = copy.copy(self)
+        as_it_is.own_scale = None
+        for row, bands in as_it_is.predict_in_bands(view, rows, (IDENTITY,)):
             (found,) = _joined(((plain,) for plain, _ in bands), self._size(view.images, row))
             yield row, found
 
@@ -115,21 +120,35 @@ class Predictor:
     def _pictures(self, images, rows: Iterable[int], flips, scales) -> Iterator:
         """(row, bands) of single pictures."""
         rows = list(rows)
+        if self.own_scale is not None:
+            for few in self._ahead(images, rows):
+                yield from self._at_own_scales(images, few, flips, scales)
+            return
         if not scales:
             yield from self._at_one_scale(images, rows, flips)
             return
-        others = [self._scaled(images, rows, flips, scale) for scale in scales]
+        others = [self._scaled(images, rows, flips, dict.fromkeys(rows, scale)) for scale in scales]
         for (row, bands), *more in zip(self._at_one_scale(images, rows, flips), *others, strict=True):
             plain, averaged = _joined(bands, self._size(images, row))
             yield row, [(plain, _mean([averaged, *more]))]
 
-    def _scaled(self, images, rows: list[int], flips, scale: float) -> Iterator[np.ndarray]:
-        """Averaged over flips, at the pictures' own size: what is seen of them `scale` times as large."""
+    def _at_own_scales(self, images, rows: list[int], flips, scales) -> Iterator:
+        """The same, seen around the scale that each picture's plain answer asks for."""
+        plain = {}
+        for row, bands in self._at_one_scale(images, rows, (IDENTITY,)):
+            plain[row], _ = _joined(bands, self._size(images, row))
+        own = {row: self.own_scale(answer) for row, answer in plain.items()}
+        seen = [self._scaled(images, rows, flips, {row: scale * own[row] for row in rows}) for scale in (1.0, *scales)]
+        for row, *answers in zip(rows, *seen, strict=True):
+            yield row, [(plain[row], _mean(answers))]
+
+    def _scaled(self, images, rows: list[int], flips, scales: dict[int, float]) -> Iterator[np.ndarray]:
+        """Averaged over flips, at the pictures' own size: what is seen of each as many times as large."""
         other = copy.copy(self)
         # how large a picture is seen is settled: what is left of `size` is how far it is mirrored
         size = 0 if self.recipe.fit == "resize" else self.recipe.size
         other.recipe = replace(self.recipe, fit="pad", size=size)
-        sizes = {row: [max(1, round(scale * side)) for side in self._seen(images, row)] for row in rows}
+        sizes = {row: [max(1, round(scales[row] * side)) for side in self._seen(images, row)] for row in rows}
         larger = _Rescaled(images, sizes)
         for row, bands in other._at_one_scale(larger, rows, flips):
             _, averaged = _joined(bands, self._size(larger, row))

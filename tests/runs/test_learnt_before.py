@@ -48,7 +48,9 @@ def taken(job, fold=0, environment=ENVIRONMENT, wanted=None) -> str:
     return name
 
 
-@pytest.mark.parametrize("changes", [{}, {"tta": False}, {"tta_scales": "0.9+1.25"}, {"tile": 64}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"tta": False}, {"tta_scales": "0.9+1.25"}, {"object_radius": 9}, {"tile": 64}], ids=str
+)
 def test_what_learns_the_same_is_taken_and_stands_for_itself(job, changes):
     assert taken(job, wanted=inputs(**changes)) == "first"
     folder = job.store.fold(0)

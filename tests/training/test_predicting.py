@@ -141,6 +141,35 @@ def test_scales_are_a_mean_of_answers_to_resized_pictures(fit, tile):
         assert np.abs(averaged - wanted).max() <= 0.5 and np.abs(wanted - at_one).max() > 3
 
 
+@pytest.mark.parametrize("fit", ["pad", "resize"])
+def test_a_picture_is_seen_at_the_scale_that_its_plain_answer_asks_for(fit):
+    images = Images((50, 70), (90, 60))
+    recipe = recipes.Recipe(depth=2, width=4, size=96, fit=fit, precision="float32", block="plain")
+    network, flips, scale = network_of(recipe), SYMMETRIES["left-right"], 1.3
+    own = {(50, 70): 0.5, (90, 60): 2.0}
+    asked = []
+
+    def own_scale(answer):
+        asked.append(answer)
+        return own[answer.shape[:2]]
+
+    adapting = predictor(network, recipe)
+    adapting.own_scale = own_scale
+    found = list(adapting.pictures(images, [1, 0], flips, (scale,)))
+    for (row, plain, averaged), answer in zip(found, asked, strict=True):
+        ((_, same, _),) = predictor(network, recipe).pictures(images, [row], flips)
+        assert np.array_equal(plain, same) and np.array_equal(answer, same)
+        at_one = predictor(network, recipe)
+        seen = own[plain.shape[:2]]
+        wanted = [next(at_one._scaled(images, [row], flips, {row: times * seen})) for times in (1.0, scale)]
+        assert averaged.shape == plain.shape and np.abs(averaged - np.mean(wanted, axis=0)).max() <= 0.5
+        assert np.abs(averaged.astype(int) - plain).max() > 3
+    # one that sees all as they are asks nobody
+    before = len(asked)
+    assert [row for row, _ in adapting.plain(View(images, INFO, 1), [0, 1])] == [0, 1]
+    assert len(asked) == before
+
+
 def test_at_every_scale_a_pixel_is_itself():
     images, recipe = Images((64, 96)), recipes.Recipe(depth=1, size=0, precision="float32")
     echo = Predictor(Echo(), recipe, INFO, "sigmoid", models.named("unet").frame(recipe))

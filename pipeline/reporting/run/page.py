@@ -52,7 +52,7 @@ def collect(job: Job, facts: Facts) -> dict:
         "gallery": shown,
         "proposals": proposals.cards(job),
         "void": any(tile["void"] for group in shown for tile in group["tiles"]),
-        "flips": sections.flips(facts, *_views(job)),
+        "flips": sections.flips(facts, *_views(job), job.recipe.object_radius),
         "submission": sections.submission(facts, train),
         "submission_file": job.store.shown(job.store.submission),
         "origin": reproduce.origin(job),
@@ -141,7 +141,8 @@ def _views(job: Job) -> tuple[list[str], list[str]]:
     if not trainer.averages(job.recipe):
         return [], []
     larger = [f"{scale:g}" for scale in scales(job.recipe.tta_scales)]
-    return [flip.name for flip in SYMMETRIES[job.competition.symmetry]], ["1", *larger] if larger else []
+    seen = ["1", *larger] if larger or job.recipe.object_radius else []
+    return [flip.name for flip in SYMMETRIES[job.competition.symmetry]], seen
 
 
 def _gallery(job: Job, facts: Facts) -> list[dict]:

@@ -190,8 +190,11 @@ def coverage(facts: Facts) -> dict:
     return {"rows": rows, "chart": charts.bars(*columns, COVERAGE_AXIS) if len(rows) > 1 else ""}
 
 
-def flips(facts: Facts, names: list[str], scales: list[str]) -> dict:
-    """What averaging over views gave, image by image; empty where predictions without were not kept."""
+def flips(facts: Facts, names: list[str], scales: list[str], radius: float) -> dict:
+    """What averaging over views gave, image by image; empty where predictions without were not kept.
+
+    `radius`: in pixels, of the objects that scales are counted from; 0 where it is the picture's own size.
+    """
     held = facts.held_out
     if held is None or held.unflipped is None:
         return {}
@@ -201,6 +204,7 @@ def flips(facts: Facts, names: list[str], scales: list[str]) -> dict:
     return {
         "names": names,
         "scales": scales,
+        "radius": radius,
         "views": len(names) * max(1, len(scales)),
         "gain": gain,
         "error": error,
