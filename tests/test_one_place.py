@@ -111,7 +111,7 @@ TOGETHER = ("--loss", "bce+tversky", "--augment", "cutout=0.5+blur=0.3", "--enco
 @pytest.mark.slow
 @pytest.mark.parametrize("chosen", [TOGETHER, ("--model", "tiny")], ids=["together", "network"])
 def test_they_learn(copy, demo_root, chosen):
-    tiny = [*TINY, "--late-loss", "", "--fit", "resize", "--epochs", "1", "--steps", "1", "--fold", "0"]
+    tiny = [*TINY, "--fit", "resize", "--epochs", "1", "--steps", "1", "--fold", "0"]
     out = call(copy, "-m", "pipeline", "demo", "train", "tune", *chosen, *tiny, "--root", demo_root)
     assert "fold 0 took" in out and "cross-fitted" in out
 

@@ -15,7 +15,7 @@ from pipeline.training import backend, hardware, parallel, trainer
 from tests.start import ROOT, TINY, environment, run
 
 # `all` holds nothing out: two steps, nothing predicted
-SMALLEST = [*TINY, "--depth", "1", "--fold", "all"]
+SMALLEST = [*TINY, "--fold", "all"]
 
 
 @pytest.fixture
