@@ -63,12 +63,7 @@ class Contracting(nn.Module):
         self.blocks = nn.ModuleList(Block(before, filters) for before, filters in pairs)
 
     def forward(self, x):
-        x, skips = self.stem(x), []
-        for block in self.blocks[:-1]:
-            x = block(x)
-            skips.append(x)
-            x = max_pool2d(x, 2)
-        return self.blocks[-1](x), skips
+        return _contracted(self.blocks, self.stem(x))
 
 
 class Encoder(nn.Module):
@@ -128,17 +123,22 @@ class PaperUNet(nn.Module):
         self.answer = nn.Conv2d(widths[0], 1, 1)
 
     def forward(self, x):
-        skips = []
-        for block in self.down[:-1]:
-            x = block(x)
-            skips.append(x)
-            x = max_pool2d(x, 2)
-        x = self.down[-1](x)
+        x, skips = _contracted(self.down, x)
         for step in reversed(range(len(skips))):
             x = self.doubled[step](x)
             cut = (skips[step].shape[-1] - x.shape[-1]) // 2
             x = self.up[step](torch.cat([x, pad(skips[step], [-cut] * 4)], dim=1))
         return self.answer(x)
+
+
+def _contracted(blocks: nn.ModuleList, x) -> tuple:
+    """(the bottom, what each level above it hands across): halved after each block but the last."""
+    skips = []
+    for block in blocks[:-1]:
+        x = block(x)
+        skips.append(x)
+        x = max_pool2d(x, 2)
+    return blocks[-1](x), skips
 
 
 def _unpadded(before: int, filters: int) -> nn.Module:

@@ -79,12 +79,10 @@ def frame_for(recipe: Recipe) -> Frame:
 
 def predictor_for(recipe: Recipe, competition: Competition, info: dict, network, name="the network") -> Predictor:
     """`name`: of what answers, for a message."""
-    remedy = weights.remedy(recipe, precision_for(recipe))
-    drawn = Drawn(competition.task, recipe.objects) if catalogue.finds_objects(recipe) else None
-    task, frame = competition.task, frame_for(recipe)
-    return Predictor(
-        network, recipe, info, task.activation, frame, name, remedy, drawn, own_scale.of(recipe, competition.task)
-    )
+    task, remedy = competition.task, weights.remedy(recipe, precision_for(recipe))
+    drawn = Drawn(task, recipe.objects) if catalogue.finds_objects(recipe) else None
+    seen = own_scale.of(recipe, task)
+    return Predictor(network, recipe, info, task.activation, frame_for(recipe), name, remedy, drawn, seen)
 
 
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
