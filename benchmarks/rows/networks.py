@@ -188,9 +188,10 @@ def _torch_steps(learner, recipe: Recipe, device: str):
     image = torch.rand(batch, 3, *(side + 2 * learner.margin for side in answered), device=device)
     image = image.contiguous(memory_format=torch.channels_last)
     truth = (torch.rand(batch, 1, *answered, device=device) > 0.5).float()
-    formats = [("float32", "float32"), ("bfloat16", "bfloat16")]
-    # what torch.compile writes is C++
-    for name, precision in [*formats, *([("compiled", "bfloat16")] if shutil.which("g++") else [])]:
+    # in the format that is fast here; what torch.compile writes is C++
+    fast = hardware.precision("auto", "tensorflow")
+    compiled = [("compiled", fast)] if shutil.which("g++") else []
+    for name, precision in [*((each, each) for each in sorted({"float32", fast})), *compiled]:
         network = pytorch_networks.of(recipe).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
         _refuse_another_size(learner, network)

@@ -42,6 +42,7 @@ from pipeline.training.drawn import Drawn
 from pipeline.training.fused import fuses
 from pipeline.training.learner import Learner
 from pipeline.training.object_learner import ObjectLearner
+from pipeline.training.one_scale import OneScale
 from pipeline.training.optimizer import optimizer_for
 from pipeline.training.plan import FoldPlan, check_held_out, check_loss, late_from, network_window, training_shape
 from pipeline.training.predict import Predictor
@@ -81,8 +82,8 @@ def predictor_for(recipe: Recipe, competition: Competition, info: dict, network,
     """`name`: of what answers, for a message."""
     task, remedy = competition.task, weights.remedy(recipe, precision_for(recipe))
     drawn = Drawn(task, recipe.objects) if catalogue.finds_objects(recipe) else None
-    seen = own_scale.of(recipe, task)
-    return Predictor(network, recipe, info, task.activation, frame_for(recipe), name, remedy, drawn, seen)
+    as_it_is = OneScale(network, recipe, info, task.activation, frame_for(recipe), name, remedy, drawn)
+    return Predictor(as_it_is, own_scale.of(recipe, task))
 
 
 def flips_for(recipe: Recipe, competition: Competition) -> tuple[Flip, ...]:
@@ -225,12 +226,13 @@ def answering(folder: Path, prepared: Prepared, competition: Competition, recipe
     network, scaling = _loaded(folder, prepared, competition, recipe)
     info = _seen(prepared, recipe, scaling).info
     predictor = predictor_for(recipe, competition, info, network, str(folder / WEIGHTS))
+    drawn = predictor.as_it_is.drawn
 
     def answer(prepared: Prepared, rows: Iterable[int], flips: tuple[Flip, ...], seen: tuple[float, ...]) -> Iterator:
         view = _seen(prepared, recipe, scaling)
         yield from predictor.predict_in_bands(view, rows, flips, seen)
-        if predictor.drawn is not None and predictor.drawn.line():
-            print(f"{folder}: {predictor.drawn.line()}", flush=True)
+        if drawn is not None and drawn.line():
+            print(f"{folder}: {drawn.line()}", flush=True)
 
     return answer
 

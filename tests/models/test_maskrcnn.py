@@ -190,6 +190,7 @@ def test_objects_that_a_seam_of_tiles_cuts_are_whole():
     from pipeline.models.frame import Frame
     from pipeline.recipe import Recipe
     from pipeline.training.drawn import Drawn
+    from pipeline.training.one_scale import OneScale
     from pipeline.training.predict import Predictor
 
     class Known(keras.Model):
@@ -209,7 +210,7 @@ def test_objects_that_a_seam_of_tiles_cuts_are_whole():
     task, info = Instances(("nucleus",)), {"channels": 1, "range": 255, "dtype": "uint8", "mean": [0.5], "std": [0.2]}
     # seams at every 48 pixels go through many
     recipe = Recipe(model="maskrcnn", size=0, tile=64, batch_size=4)
-    answering = Predictor(Known(), recipe, info, "sigmoid", Frame(multiple=16), drawn=Drawn(task, 128))
+    answering = Predictor(OneScale(Known(), recipe, info, "sigmoid", Frame(multiple=16), drawn=Drawn(task, 128)))
     for flips in (SYMMETRIES["none"], SYMMETRIES["turns"]):
         ((_, plain, averaged),) = answering.pictures(images, [0], flips)
         assert plain.shape == averaged.shape == (3 * SIDE, 3 * SIDE, 3)

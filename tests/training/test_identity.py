@@ -14,6 +14,7 @@ from pipeline.imaging.flips import SYMMETRIES
 from pipeline.imaging.sizes import network_shape, scaled_size
 from pipeline.models.frame import Frame
 from pipeline.recipe import Recipe
+from pipeline.training.one_scale import OneScale
 from pipeline.training.predict import Predictor
 
 LOW, HIGH = 40, 200
@@ -56,7 +57,7 @@ def answer(picture, fit, size, scales, tile, frame):
     """What of H x W x C comes back, averaged over flips and scales, above LOW: float."""
     recipe = Recipe(size=size, fit=fit, tile=tile, precision="float32", xla="off")
     info = {"channels": picture.shape[2], "range": 255, "dtype": "uint8"}
-    echo = Predictor(Echo(frame.margin), recipe, info, "sigmoid", frame)
+    echo = Predictor(OneScale(Echo(frame.margin), recipe, info, "sigmoid", frame))
     ((_, _, averaged),) = echo.pictures(Alone(picture), [0], SYMMETRIES["flips"], scales)
     assert averaged.shape == picture.shape and averaged.dtype == np.uint8
     return averaged.astype(float) - LOW

@@ -22,6 +22,7 @@ from pipeline.store.prepared import View
 from pipeline.tasks.binary import Binary
 from pipeline.training import batches, fit, weights
 from pipeline.training.learner import Learner
+from pipeline.training.one_scale import OneScale
 from pipeline.training.optimizer import optimizer_for
 from pipeline.training.predict import Predictor
 from tests.start import BACKENDS, TINY, run
@@ -132,7 +133,7 @@ def test_answers_that_are_no_numbers_are_an_error_and_never_an_empty_mask():
     network = models.named("unet").build(recipe, 1, 1, [0.5], [0.25])
     images = Noise((8, 8), (40, 24))
     view, frame = View(images, INFO, 1), models.named("unet").frame(recipe)
-    predictor = Predictor(network, recipe, INFO, "sigmoid", frame, "fold 3", "try this")
+    predictor = Predictor(OneScale(network, recipe, INFO, "sigmoid", frame, "fold 3", "try this"))
     assert len(list(predictor.predict(view, [0, 1], SYMMETRIES["none"], (0.5,)))) == 2
     network.set_weights([weight * np.nan for weight in network.get_weights()])
     for row in (0, 1):
@@ -231,8 +232,8 @@ def test_a_batch_for_which_memory_is_not_enough_is_the_same_line(demo_root, monk
 def test_where_an_answer_needs_too_much_a_tile_is_suggested(monkeypatch, size, batch, wanted):
     recipe = recipes.Recipe(depth=1, width=4, size=0, precision="float32", batch_size=batch, tile=0)
     network = models.named("unet").build(recipe, 1, 1, [0.5], [0.25])
-    predictor = Predictor(network, recipe, INFO, "sigmoid", models.named("unet").frame(recipe))
-    monkeypatch.setattr(predictor.model, "predict_on_batch", exhausted)
+    predictor = Predictor(OneScale(network, recipe, INFO, "sigmoid", models.named("unet").frame(recipe)))
+    monkeypatch.setattr(predictor.as_it_is.model, "predict_on_batch", exhausted)
     with pytest.raises(UserError, match="there is not enough memory for the network to answer") as found:
         list(predictor.predict(View(Noise(size), INFO, 1), [0], SYMMETRIES["none"]))
     assert str(found.value).endswith(wanted)

@@ -20,6 +20,7 @@ from pipeline.imaging.flips import SYMMETRIES
 from pipeline.imaging.sizes import resized
 from pipeline.store.prepared import Patches, View
 from pipeline.training import volumes as volumes_along
+from pipeline.training.one_scale import OneScale
 from pipeline.training.predict import Predictor
 
 INFO = {"channels": 1, "range": 255, "dtype": "uint8", "mean": [0.5], "std": [0.25]}
@@ -49,7 +50,7 @@ class Alone(Images):
 
 
 def predictor(network, recipe):
-    return Predictor(network, recipe, INFO, "sigmoid", models.named(recipe.model).frame(recipe))
+    return Predictor(OneScale(network, recipe, INFO, "sigmoid", models.named(recipe.model).frame(recipe)))
 
 
 def network_of(recipe, channels=1, outputs=1):
@@ -172,7 +173,7 @@ def test_a_picture_is_seen_at_the_scale_that_its_plain_answer_asks_for(fit):
 
 def test_at_every_scale_a_pixel_is_itself():
     images, recipe = Images((64, 96)), recipes.Recipe(depth=1, size=0, precision="float32")
-    echo = Predictor(Echo(), recipe, INFO, "sigmoid", models.named("unet").frame(recipe))
+    echo = predictor(Echo(), recipe)
     ((_, plain, averaged),) = echo.pictures(images, [0], SYMMETRIES["none"], (2.0,))
     # twice as large and back: a pixel in a patch of one value keeps it
     inside = np.s_[2:-2:8, 2:-2:8]
@@ -201,9 +202,8 @@ def volumes():
 def test_every_slice_of_a_volume_is_answered_once_and_is_its_own(rows):
     (images, slices), recipe = volumes(), recipes.Recipe(depth=1, size=0, slices=4, precision="float32")
     info = {**INFO, "channels": 4}
-    found = Predictor(Echo(), recipe, info, "sigmoid", models.named("unet").frame(recipe)).predict(
-        View(images, info, 4), rows, SYMMETRIES["left-right"]
-    )
+    echo = Predictor(OneScale(Echo(), recipe, info, "sigmoid", models.named("unet").frame(recipe)))
+    found = echo.predict(View(images, info, 4), rows, SYMMETRIES["left-right"])
     seen = []
     for row, plain, averaged in found:
         seen.append(row)
