@@ -75,10 +75,11 @@ def average_precision(scores: np.ndarray, hits: np.ndarray, truth: int) -> np.nd
 
 def _boxes(numbers: np.ndarray) -> np.ndarray:
     """n x 4, top, left, bottom, right of each object, in the order of their numbers."""
-    from skimage.measure import regionprops
+    from scipy.ndimage import find_objects
 
-    found = regionprops(np.asarray(numbers).astype(np.int64))
-    return np.array([region.bbox for region in found], np.int64).reshape(-1, 4)
+    # None for a number that no pixel has
+    found = [places for places in find_objects(np.asarray(numbers).astype(np.int64)) if places]
+    return np.array([[side.start for side in at] + [side.stop for side in at] for at in found], np.int64).reshape(-1, 4)
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,12 +93,14 @@ def _shared(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _matched(both: np.ndarray, either: np.ndarray, order: np.ndarray) -> np.ndarray:
     """n x 10 bool, of the objects found, which are gone through in this order."""
     hits = np.zeros((len(both), len(LEVELS)), bool)
-    share = both / np.maximum(either, 1)
-    for level in LEVELS:
-        free = np.ones(both.shape[1], bool)
-        for i in order:
-            fits = free & (20 * both[i] >= (10 + level) * either[i])
-            if fits.any():
-                free[np.argmax(np.where(fits, share[i], -1))] = False
-                hits[i, level] = True
+    free = np.ones((len(LEVELS), both.shape[1]), bool)
+    least = 10 + LEVELS[:, None]
+    near = 20 * both >= least[0] * either
+    for i in order[near[order].any(axis=1)]:
+        # few true ones are near enough at the lowest threshold, and at the others no further ones are
+        close = np.flatnonzero(near[i])
+        fits = free[:, close] & (20 * both[i, close] >= least * either[i, close])
+        best = np.argmax(np.where(fits, both[i, close] / either[i, close], -1), axis=1)
+        hits[i] = fits.any(axis=1)
+        free[hits[i], close[best[hits[i]]]] = False
     return hits

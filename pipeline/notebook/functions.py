@@ -134,8 +134,9 @@ def decode(of, csv, ids: Sequence, sizes, classes: tuple[str, ...] = ()) -> list
     """
     what = _written(of, classes)
     table, expected, where = _csv(what, csv, ids, sizes)
-    submission.validate(table, what.format, expected, where)
-    return list(submission.decoded(table, what.format, expected, what.task, where))
+    answers = submission.read(table, what.format, expected, where)
+    answers.summary()
+    return list(answers.labels(what.task))
 
 
 def check(of, csv, ids: Sequence, sizes, classes: tuple[str, ...] = ()) -> submission.Summary:

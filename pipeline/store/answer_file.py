@@ -1,5 +1,6 @@
 """What a competition is sent, by one door: a csv of run lengths, or a zip of files (`Format.files`)."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ class Csv:
     def __init__(self, path: Path, form: Format, where: str = ""):
         self.form, self.where = form, where or str(path)
         self.table = submission.read_csv(path, form)
+        self._answers: submission.Answers | None = None
 
     def ids(self, known: Iterable[str]) -> list[str]:
         """The images that it answers, each once."""
@@ -24,19 +26,25 @@ class Csv:
 
     def only(self, ids: set[str]) -> "Csv":
         """Its rows of some images."""
-        found = object.__new__(Csv)
-        found.form, found.where = self.form, self.where
+        found = copy.copy(self)
+        found._answers = None
         rows = [row for row, name in zip(self.table.rows, self._images(), strict=True) if name in ids]
         found.table = submission.table_from(rows, self.form)
         return found
 
     def validate(self, expected: Expected) -> Summary:
         """What it holds. Raises UserError naming the first row that is wrong."""
-        return submission.validate(self.table, self.form, expected, self.where)
+        return self._read(expected).summary()
 
     def decoded(self, expected: Expected, task) -> Iterator[np.ndarray]:
         """The labels of each expected image, H x W x layers."""
-        return submission.decoded(self.table, self.form, expected, task, self.where)
+        return self._read(expected).labels(task)
+
+    def _read(self, expected: Expected) -> submission.Answers:
+        """Once for those that are expected: to read the numbers takes longer than all that is done with them."""
+        if self._answers is None or self._answers.expected is not expected:
+            self._answers = submission.read(self.table, self.form, expected, self.where)
+        return self._answers
 
     def _images(self) -> list[str]:
         return [self.form.split(key)[0] for key in self.table[self.form.id_column]]

@@ -29,7 +29,8 @@ class FlatReader:
         try:
             # of a shape that no memory holds NumPy would only warn
             with np.errstate(over="raise"):
-                self.values = np.lib.format.open_memmap(self.path, mode="r")
+                # as a plain array: each view of a memmap costs more than many a picture takes to be read
+                self.values = np.asarray(np.lib.format.open_memmap(self.path, mode="r"))
         except BROKEN_ARRAYS as error:
             raise UserError(f"{self.path} is not a NumPy file ({error}); delete it to have it made again") from error
         if dtype is not None and self.values.dtype != dtype:

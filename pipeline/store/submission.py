@@ -86,54 +86,53 @@ def table_from(rows: list[list[str]], form: Format) -> Table:
     return Table(form.columns, rows)
 
 
-def validate(table: Table, form: Format, expected: Expected, where: str) -> Summary:
-    """Checks a submission against what is expected of it.
-
-    Ids exactly the expected ones in their order, none twice (unless the format allows several rows), every run
-    sorted, positive, in range and not overlapping, also between the rows of one image where each pixel may be
-    claimed once; what is empty written as the format says.
-
-    Raises UserError naming the first offending row.
-    """
-    found = _parsed(table, form, expected, where)
-    if form.several:
-        _check_disjoint(found.image[found.runs.rows], found.runs.starts, found.runs.lengths, expected.ids, where)
-    area = np.bincount(found.image[found.runs.rows], weights=found.runs.lengths, minlength=len(expected.ids))
-    filled = area[area > 0]
-    return Summary(
-        rows=len(table),
-        images=len(expected.ids),
-        empty=float(np.mean(area == 0)) if len(area) else 0.0,
-        area=float(filled.mean()) if len(filled) else 0.0,
-    )
-
-
-def decoded(table: Table, form: Format, expected: Expected, task, where: str = "") -> Iterator[np.ndarray]:
-    """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
-    found = _parsed(table, form, expected, where)
-    runs = found.runs
-    image, slot = found.image[runs.rows], found.slot[runs.rows]
-    order = np.argsort(image, kind="stable")
-    slot, starts, lengths = slot[order], runs.starts[order], runs.lengths[order]
-    ends = np.searchsorted(image[order], np.arange(len(expected.ids)), side="right").tolist()
-    sizes = np.stack([expected.heights, expected.widths], axis=-1).tolist()
-    for size, first, end in zip(map(tuple, sizes), [0, *ends[:-1]], ends, strict=True):
-        mine = slice(first, end)
-        count = len(expected.classes) if form.has_classes else int(slot[mine].max(initial=0)) + 1
-        yield form.unturned(task.labels_of(slot[mine], starts[mine], lengths[mine], count, form.turned_size(size)))
-
-
 @dataclass(frozen=True)
-class _Parsed:
-    """Attributes: runs: of all objects; image: the place of each object's image among the expected ones; slot: its
-    class, or its number in its image."""
+class Answers:
+    """A submission whose rows are read: of the images that are expected, with runs that fit them.
+
+    Attributes:
+        runs: of all objects; image: the place of each object's image among the expected ones; slot: its class, or its
+            number in its image. rows: how many the csv has. where: what the file is called in errors.
+    """
 
     runs: Runs
     image: np.ndarray
     slot: np.ndarray
+    rows: int
+    form: Format
+    expected: Expected
+    where: str
+
+    def summary(self) -> Summary:
+        """What it holds. Raises UserError where two rows of an image claim a pixel that may be claimed once."""
+        runs, count = self.runs, len(self.expected.ids)
+        image = self.image[runs.rows]
+        if self.form.several:
+            _check_disjoint(image, runs.starts, runs.lengths, self.expected.ids, self.where)
+        area = np.bincount(image, weights=runs.lengths, minlength=count)
+        filled = area[area > 0]
+        return Summary(
+            rows=self.rows,
+            images=count,
+            empty=float(np.mean(area == 0)) if count else 0.0,
+            area=float(filled.mean()) if len(filled) else 0.0,
+        )
+
+    def labels(self, task) -> Iterator[np.ndarray]:
+        """Of each expected image, H x W x layers."""
+        runs, form, expected = self.runs, self.form, self.expected
+        image, slot = self.image[runs.rows], self.slot[runs.rows]
+        order = np.argsort(image, kind="stable")
+        slot, starts, lengths = slot[order], runs.starts[order], runs.lengths[order]
+        ends = np.searchsorted(image[order], np.arange(len(expected.ids)), side="right").tolist()
+        sizes = np.stack([expected.heights, expected.widths], axis=-1).tolist()
+        for size, first, end in zip(map(tuple, sizes), [0, *ends[:-1]], ends, strict=True):
+            mine = slice(first, end)
+            count = len(expected.classes) if form.has_classes else int(slot[mine].max(initial=0)) + 1
+            yield form.unturned(task.labels_of(slot[mine], starts[mine], lengths[mine], count, form.turned_size(size)))
 
 
-def _parsed(table: Table, form: Format, expected: Expected, where: str) -> _Parsed:
+def read(table: Table, form: Format, expected: Expected, where: str = "") -> Answers:
     """Raises UserError as `validate` does, but for objects that overlap."""
     keys = _keys(table, form)
     wanted = expected_keys(form, expected)
@@ -150,7 +149,24 @@ def _parsed(table: Table, form: Format, expected: Expected, where: str) -> _Pars
     _check_blank(of_row, places[:, 0], expected.ids, form, where)
     image = places[runs.of_text, 0]
     slot = places[runs.of_text, 1] if form.has_classes else _numbered(image)
-    return _Parsed(runs, image, slot)
+    return Answers(runs, image, slot, len(table), form, expected, where)
+
+
+def validate(table: Table, form: Format, expected: Expected, where: str) -> Summary:
+    """Checks a submission against what is expected of it.
+
+    Ids exactly the expected ones in their order, none twice (unless the format allows several rows), every run
+    sorted, positive, in range and not overlapping, also between the rows of one image where each pixel may be
+    claimed once; what is empty written as the format says.
+
+    Raises UserError naming the first offending row.
+    """
+    return read(table, form, expected, where).summary()
+
+
+def decoded(table: Table, form: Format, expected: Expected, task, where: str = "") -> Iterator[np.ndarray]:
+    """The labels of each expected image, H x W x layers, from the rows of a valid csv."""
+    return read(table, form, expected, where).labels(task)
 
 
 def _numbered(image: np.ndarray) -> np.ndarray:

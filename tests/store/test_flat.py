@@ -85,7 +85,7 @@ def test_a_picture_that_is_a_flipped_view_is_written_as_it_looks(tmp_path):
 def test_reading_maps_the_file_and_cannot_change_it(tmp_path):
     write(tmp_path / "a.npy", pictures_of([(3, 4)], 1, np.uint8))
     reader = FlatReader(tmp_path / "a.npy", [3], [4], 1)
-    assert isinstance(reader.values, np.memmap)
+    assert isinstance(reader.values.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         reader[0][0, 0, 0] = 1
 
