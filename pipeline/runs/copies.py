@@ -3,9 +3,7 @@
 Pairs are positions in the index of the prepared data, m x 2 int, the smaller first; the train part comes first.
 """
 
-import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ import numpy as np
 from pipeline.errors import shown
 from pipeline.imaging import duplicates
 from pipeline.store.prepared import Prepared
+from pipeline.tasks.ahead import in_order
 
 AT_ONCE = 1 << 22  # values
 CHANNELS = 4  # that thumbnails are made of: of more, as many evenly spaced ones
@@ -78,8 +77,6 @@ class Compared:
 def compare(prepared: Prepared, all_train: bool) -> Compared:
     """Reads images once, the train part first: MOST_IMAGES and MOST_BYTES of them, or (`all_train`) that part at
     least."""
-    from tqdm import tqdm
-
     table, train = prepared.table, len(prepared.train)
     sizes = table["height"].to_numpy() * table["width"].to_numpy() * prepared.info["channels"]
     within = int((np.cumsum(sizes * np.dtype(prepared.info["dtype"]).itemsize) <= MOST_BYTES).sum())
@@ -89,10 +86,7 @@ def compare(prepared: Prepared, all_train: bool) -> Compared:
         found = look(prepared.images[row])
         return found._replace(truth=duplicates.fingerprint(prepared.labels[row])) if row < train else found
 
-    rows = range(min(count, len(table)))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        quiet = not sys.stderr.isatty()
-        looks = list(tqdm(pool.map(one, rows), total=len(rows), desc="copies", unit="image", disable=quiet, delay=2))
+    looks = list(in_order(one, range(min(count, len(table))), "copies"))
     return Compared(table, looks, among(looks))
 
 
