@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.stages import tune
+from pipeline.training import backend
 from tests import made_runs, packed_runs
 from tests.start import ROOT, run
+
+# test files load Keras before anything chooses its backend
+backend.settle()
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings

@@ -41,16 +41,21 @@ def chosen() -> str:
 def choose() -> None:
     """Loads Keras with the chosen backend. Raises UserError when one of them is missing."""
     os.environ["KERAS_BACKEND"] = chosen()
-    # TensorFlow's C++ side reports every missing GPU library as an error
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # and its Python side that a network sees pictures of several sizes
+    settle()
+    # TensorFlow's Python side reports that a network sees pictures of several sizes
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if platform.machine() in ("x86_64", "AMD64"):
-        # where TensorFlow takes oneDNN of its own accord, with AVX-512 alone, it stays so; on other processors, those
-        # of most laptops, a step takes half of the time by it
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with _quiet_start():
         import keras  # noqa: F401
+
+
+def settle() -> None:
+    """What TensorFlow reads from the environment when it is loaded; what somebody has said there stays."""
+    # its C++ side reports every missing GPU library as an error
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if platform.machine() in ("x86_64", "AMD64"):
+        # it takes oneDNN of its own accord with AVX-512 alone; on other processors, those of most laptops, a step takes
+        # half of the time by it
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager

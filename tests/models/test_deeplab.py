@@ -1,9 +1,5 @@
 """DeepLabV3+: its sizes, its number of weights, the rates of its pyramid, and that all of it learns."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

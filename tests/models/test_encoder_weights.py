@@ -1,9 +1,6 @@
 """Files of an encoder's weights: which it starts from, and with which line the others are refused."""
 
-import os
 import urllib.error
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest

@@ -1,9 +1,5 @@
 """Encoders: what they see and at which stride, and the networks on top of one."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

@@ -1,11 +1,8 @@
 """Encoders of PyTorch: what they see is what PyTorch saw, and files of other networks are refused by their first
 difference."""
 
-import os
 import sys
 from dataclasses import replace
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest

@@ -1,9 +1,6 @@
 """The parts of the R-CNN, each against one that goes through its boxes one by one."""
 
 import math
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest

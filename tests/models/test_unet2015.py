@@ -1,9 +1,5 @@
 """The paper's U-Net: its sizes, its number of weights, and that no answer depends on what lies beyond the margin."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

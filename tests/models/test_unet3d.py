@@ -1,9 +1,5 @@
 """The U-Net of volumes: shapes, number of weights, the order of slices, and its likeness to the flat one."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

@@ -1,9 +1,5 @@
 """An encoder that learns more slowly, or later: whole steps are scaled, and nothing of the others changes."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

@@ -1,9 +1,5 @@
 """A network that answers the picture itself: what comes back lies where it lay, and weighs what it weighed."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 

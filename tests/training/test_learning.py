@@ -1,9 +1,5 @@
 """The parts of learning, one by one: losses, augmentation, batches, the network."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,10 +1,6 @@
 """A training whose numbers are no longer finite, or for which memory is not enough, ends in a line and leaves nothing
 that passes for learnt."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import importlib.util
 import math
 

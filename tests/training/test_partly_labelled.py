@@ -1,9 +1,5 @@
 """Where pixels are not labelled nothing is learnt: by no loss, of whole images and of windows in three dimensions."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,9 +1,5 @@
 """Predicting: tiles agree with the whole, volumes come back slice by slice."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from dataclasses import replace
 from types import SimpleNamespace
 

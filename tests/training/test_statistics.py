@@ -1,9 +1,5 @@
 """Batch statistics taken again: what a literal mean over batches gives, and nothing else is touched."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,9 +1,5 @@
 """The same scenes in other units are learnt as they are in 8 bits: decibels, heights, hot pixels, gaps."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import numpy as np
 import pytest
 
