@@ -32,13 +32,14 @@ def rle_encode(repeats: int) -> Row:
             [coco.encode(np.asfortranarray(mask))["counts"].decode() for mask in masks.view("u1")]
         )
         peers["coco"] = f"{name} (C), to its own compressed text, not validated"
-    times = in_turns(repeats, **actions)
+    times = in_turns(repeats, unchecked=lambda: _csv(_texts(masks)), **actions)
     return Row(
         what=f"masks of {SIDE} x {SIDE} to the text of a csv, validated",
         unit="s",
         n=COUNT,
         ours=times["ours"],
         peers={title: times[key] for key, title in peers.items()},
+        note=f"not validated, as the peers, ours takes {np.median(times['unchecked']):.2g} s",
     )
 
 
