@@ -1,6 +1,6 @@
 """What is left out so that every image is answered in time: scales first, then flips, then folds. No networks here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.imaging.flips import Flip
 
@@ -11,15 +11,19 @@ LEAST_FREE = 20.0  # seconds of it, or half the limit where that is less
 
 @dataclass(frozen=True)
 class Looks:
-    """How often one network looks at an image: in each of these flips, at its own size and at each of these scales."""
+    """How often one network looks at an image: in each of these flips, at its own size and at each of these scales.
+
+    Attributes: before: looks that settle the size at which it is seen, whatever is left out of the others.
+    """
 
     flips: tuple[Flip, ...]
     scales: tuple[float, ...]
+    before: int = 0
 
     @property
     def cost(self) -> float:
         """In looks at an image of its own size."""
-        return len(self.flips) * (1 + sum(scale**2 for scale in self.scales))
+        return self.before + len(self.flips) * (1 + sum(scale**2 for scale in self.scales))
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,13 @@ def plans(looks: tuple[Looks, ...]) -> list[Plan]:
         found.append(Plan(now, ", ".join(words.values())))
 
     for count in range(max(len(one.scales) for one in looks) - 1, -1, -1):
-        now = tuple(Looks(one.flips, one.scales[:count]) for one in now)
+        now = tuple(replace(one, scales=one.scales[:count]) for one in now)
         words["scales"] = f"scales but for {count} and 1" if count else "scales but for 1"
         add()
     flips = max(len(one.flips) for one in looks)
     while flips > 1:
         flips //= 2
-        now = tuple(Looks(one.flips[:flips], one.scales) for one in now)
+        now = tuple(replace(one, flips=one.flips[:flips]) for one in now)
         words["flips"] = f"flips but for {flips}" if flips > 1 else "flips"
         add()
     for count in range(len(looks) - 1, 0, -1):

@@ -38,6 +38,10 @@ def test_scales_go_first_then_flips_then_networks():
     assert len(plans((Looks(FLIPS[:1], ()),))) == 1
 
 
+def test_a_look_that_settles_the_size_is_never_left_out():
+    assert [plan.cost for plan in plans((Looks(FLIPS, (0.5, 2.0), before=1),))] == [11.5, 3.5, 3, 2]
+
+
 def clock(limit: float, total: int = 100) -> Clock:
     return Clock(plans(ALL), total, limit, 0.0, Time())
 
