@@ -199,7 +199,7 @@ def _torch_steps(learner, recipe: Recipe, device: str):
 
         def steps(forward=forward, optimizer=optimizer, precision=precision):
             for _ in range(STEPS):
-                with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+                with torch.autocast(device, getattr(torch, precision), enabled=precision != "float32"):
                     logits = forward(image)
                 loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), truth)
                 optimizer.zero_grad(set_to_none=True)

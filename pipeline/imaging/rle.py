@@ -9,7 +9,9 @@ import itertools
 
 import numpy as np
 
-AT_ONCE = 1 << 20  # pixels encoded together
+AT_ONCE = 1 << 20  # pixels encoded together: more take longer again, as they leave a core's own memory
+SMALL = 1 << 15  # pixels of which a copy costs less than what it spares
+FEW = 1000  # numbers that are sooner written one by one than looked up together
 WRITTEN = 1 << 17  # numbers whose text is kept: of pictures of 360 pixels a side
 
 
@@ -28,30 +30,47 @@ def encode_many(masks: np.ndarray) -> list[str]:
 
 def _encoded(masks: np.ndarray) -> list[str]:
     count, height, width = masks.shape
-    pixels = height * width
-    if not pixels:
+    if not height * width:
         return [""] * count
+    columns_first = masks.strides[1] < masks.strides[2]
+    rows, positions = (_changes_of_copy if columns_first or masks.size < SMALL else _changes)(masks)
+    numbers = np.empty(len(rows), np.int64)
+    numbers[0::2] = positions[0::2] + 1
+    numbers[1::2] = positions[1::2] - positions[0::2]
+    return _texts(numbers, np.searchsorted(rows, np.arange(count + 1)))
+
+
+def _changes_of_copy(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs begin and end, in turns: the mask and the position in it, columns first, counted from 0.
+
+    By a copy whose columns are lines, which is quick where it is small or they are so already.
+    """
+    count, height, width = masks.shape
+    # one zero before and after each mask, so that every run has a start and an end inside its own row
+    padded = np.zeros((count, height * width + 2), bool)
+    padded[:, 1:-1].reshape(count, width, height)[...] = masks.transpose(0, 2, 1)
+    return np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), height * width + 1)
+
+
+def _changes(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same without a copy: of the changes alone, which are few, the order is made that of the columns."""
+    count, height, width = masks.shape
     # whether a pixel differs from the one before it: the one above, or the last one of the column to the left; in front
     # of a mask and behind it is nothing
     changes = np.zeros((count, height + 1, width), bool)
     np.not_equal(masks[:, 1:], masks[:, :-1], out=changes[:, 1:-1])
     np.not_equal(masks[:, 0, 1:], masks[:, -1, :-1], out=changes[:, 0, 1:])
     changes[:, 0, 0], changes[:, -1, -1] = masks[:, 0, 0], masks[:, -1, -1]
-    # few are left, so that it costs little to bring them into the order of the columns
     at, columns = np.divmod(np.flatnonzero(changes), width)
     rows, lines = np.divmod(at, height + 1)
-    order = rows * (pixels + 1) + columns * height + lines
+    order = rows * (height * width + 1) + columns * height + lines
     order.sort()
-    rows, positions = np.divmod(order, pixels + 1)
-    numbers = np.empty(len(order), np.int64)
-    numbers[0::2] = positions[0::2] + 1
-    numbers[1::2] = positions[1::2] - positions[0::2]
-    return _texts(numbers, np.searchsorted(rows, np.arange(count + 1)))
+    return np.divmod(order, height * width + 1)
 
 
 def _texts(numbers: np.ndarray, first: np.ndarray) -> list[str]:
     """The numbers of each row with a space between; `first`: where each row begins, and the end of the last."""
-    if numbers.max(initial=0) >= WRITTEN:
+    if len(numbers) < FEW or numbers.max() >= WRITTEN:
         words = list(map(str, numbers.tolist()))
         return [" ".join(words[start:end]) for start, end in itertools.pairwise(first.tolist())]
     written, lengths = _written()

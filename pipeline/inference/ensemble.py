@@ -51,7 +51,7 @@ class Ensemble:
             Looks(
                 trainer.of(one.recipe).flips_for(one.recipe, self.competition),
                 trainer.of(one.recipe).scales_for(one.recipe),
-                int(trainer.averages(one.recipe) and one.recipe.object_radius > 0),
+                int(trainer.seeks_scale(one.recipe)),
             )
             for one in self.members
         )

@@ -13,17 +13,17 @@ LEAST_FREE = 20.0  # seconds of it, or half the limit where that is less
 class Looks:
     """How often one network looks at an image: in each of these flips, at its own size and at each of these scales.
 
-    Attributes: before: looks that settle the size at which it is seen, whatever is left out of the others.
+    Attributes: settling: looks before these, at which size it is seen; they are never left out.
     """
 
     flips: tuple[Flip, ...]
     scales: tuple[float, ...]
-    before: int = 0
+    settling: int = 0
 
     @property
     def cost(self) -> float:
         """In looks at an image of its own size."""
-        return self.before + len(self.flips) * (1 + sum(scale**2 for scale in self.scales))
+        return self.settling + len(self.flips) * (1 + sum(scale**2 for scale in self.scales))
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plans(looks: tuple[Looks, ...]) -> list[Plan]:
-    """From everything to one look by one network, each a little cheaper than the one before."""
+    """From everything to one look by one network, beside what settles its size, each a little cheaper than the last."""
     found, now, words = [Plan(looks)], looks, {}
 
     def add() -> None:

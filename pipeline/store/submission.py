@@ -91,8 +91,9 @@ class Answers:
     """A submission whose rows are read: of the images that are expected, with runs that fit them.
 
     Attributes:
-        runs: of all objects; image: the place of each object's image among the expected ones; slot: its class, or its
-            number in its image. rows: how many the csv has. where: what the file is called in errors.
+        runs: of all objects, n. image, slot: n int64: the place of each object's image among the expected ones, and its
+            class, or its number in its image. rows: how many the csv has. form: how it is written. expected: what it
+            was checked against. where: what the file is called in errors.
     """
 
     runs: Runs

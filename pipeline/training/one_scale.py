@@ -67,9 +67,12 @@ class OneScale:
         return scaled_size(size_of(images, row), self._shape(images, row), self.recipe.fit)
 
     def answered(self, images, rows: list[int], flips: tuple[Flip, ...]) -> Iterator:
-        """(row, bands) for each row in order; `bands` are (plain, averaged) of lines from top to bottom.
+        """(row, bands) for each row in order; `bands` are (plain, averaged) of lines from top to bottom, h x W x K
+        uint8 probabilities at the picture's own size.
 
         Args: images: a reader of H x W x C pictures with `heights` and `widths`.
+
+        Raises UserError where memory is exhausted, or an answer is NaN or infinite.
         """
         for few in self.ahead(images, rows):
             large = [row for row in few if self._is_large(self._shape(images, row))]
@@ -179,7 +182,7 @@ class OneScale:
         return plain, total / len(flips)
 
     def _probabilities(self, batch: np.ndarray, flip: Flip) -> np.ndarray:
-        """Of a batch as the network sees it, seen through a flip. Raises UserError as `predict`."""
+        """Of a batch as the network sees it, seen through a flip. Raises UserError as `answered`."""
         # few batch sizes, because each compiles once: full ones, and powers of two for what is left
         full_size = self._full(batch.shape[1:3])
         missing = parallel.shared(min(full_size, 1 << (len(batch) - 1).bit_length())) - len(batch)

@@ -69,6 +69,11 @@ def averages(recipe: Recipe) -> bool:
     return recipe.tta and catalogue.is_network(recipe)
 
 
+def seeks_scale(recipe: Recipe) -> bool:
+    """Whether a look at each picture as it is comes before the others, and says at which scale it is seen."""
+    return averages(recipe) and recipe.object_radius > 0
+
+
 def release() -> None:
     """Lets go of what Keras keeps of networks that nobody needs any more; where it was never loaded, nothing.
 

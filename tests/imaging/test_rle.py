@@ -57,6 +57,7 @@ def test_the_last_pixel_of_a_mask_and_the_first_of_the_next_are_not_joined():
 
 def test_no_masks_are_no_strings():
     assert rle.encode_many(np.zeros((0, 2, 3), bool)) == []
+    assert rle.encode_many(np.zeros((2, 0, 3), bool)) == rle.encode_many(np.zeros((2, 3, 0), bool)) == ["", ""]
     assert [len(part) for part in rle.parse_many([])] == [0, 0, 0]
 
 
@@ -65,6 +66,14 @@ def test_many_masks_are_encoded_as_each_alone(monkeypatch, height, width):
     monkeypatch.setattr(rle, "AT_ONCE", 3 * height * width)
     masks = np.random.default_rng(0).random((7, height, width)) < 0.4
     assert rle.encode_many(masks) == [rle.encode(mask) for mask in masks] == [literal(mask) for mask in masks]
+
+
+@pytest.mark.parametrize("last", [rle.WRITTEN - 1, rle.WRITTEN, rle.WRITTEN + 1])
+def test_numbers_around_the_largest_whose_text_is_kept(monkeypatch, last):
+    monkeypatch.setattr(rle, "FEW", 0)
+    mask = np.zeros((1, last), bool)
+    mask[0, -2:] = True
+    assert rle.encode(mask) == f"{last - 1} 2" and rle.encode(np.ones_like(mask)) == f"1 {last}"
 
 
 def test_rows_are_decoded_in_any_order():
@@ -116,7 +125,11 @@ def test_many_strings_decode_to_the_masks_they_came_from(stack):
     assert np.array_equal(rle.decode_many(*runs, *stack.shape), stack)
 
 
-def test_a_thousand_random_masks_round_trip_and_equal_the_literal_loop():
+@pytest.mark.parametrize("small", [0, 1 << 15], ids=["without a copy", "by a copy"])
+@pytest.mark.parametrize("few", [0, 1000], ids=["written together", "one by one"])
+def test_a_thousand_random_masks_round_trip_and_equal_the_literal_loop(monkeypatch, small, few):
+    monkeypatch.setattr(rle, "SMALL", small)
+    monkeypatch.setattr(rle, "FEW", few)
     random = np.random.default_rng(0)
     for size in range(1, 21):
         stack = random.random((50, size, 21 - size)) < random.random((50, 1, 1))

@@ -10,6 +10,8 @@ from pipeline.imaging.flips import SYMMETRIES
 from pipeline.inference.ensemble import Ensemble, Member, Part
 from pipeline.inference.shedding import Clock, Looks, plans
 from pipeline.inference.spool import Spool
+from pipeline.recipe import Recipe
+from pipeline.training import trainer
 
 FLIPS = SYMMETRIES["left-right"]
 ALL = (Looks(FLIPS, (0.5, 2.0)), Looks(FLIPS, (0.5, 2.0)))
@@ -39,7 +41,15 @@ def test_scales_go_first_then_flips_then_networks():
 
 
 def test_a_look_that_settles_the_size_is_never_left_out():
-    assert [plan.cost for plan in plans((Looks(FLIPS, (0.5, 2.0), before=1),))] == [11.5, 3.5, 3, 2]
+    assert [plan.cost for plan in plans((Looks(FLIPS, (0.5, 2.0), settling=1),))] == [11.5, 3.5, 3, 2]
+
+
+def test_a_network_that_seeks_the_size_of_objects_looks_once_more(monkeypatch):
+    recipes = [Recipe(object_radius=11.0), Recipe(), Recipe(object_radius=11.0, tta=False), Recipe(model="classical")]
+    kind = SimpleNamespace(flips_for=lambda *_: FLIPS, scales_for=lambda _: ())
+    monkeypatch.setattr(trainer, "of", lambda recipe: kind)
+    members = [Member(None, recipe, "") for recipe in recipes]
+    assert [one.settling for one in Ensemble(None, members, []).looks()] == [1, 0, 0, 0]
 
 
 def clock(limit: float, total: int = 100) -> Clock:

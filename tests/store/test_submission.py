@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.imaging import rle
 from pipeline.store import answer_file, submission
 from pipeline.store.submission import Expected, Format
+from pipeline.tasks.binary import Binary
 
 ONE = Format(id_column="id", rle_column="rle_mask")
 OBJECTS = Format(id_column="ImageId", rle_column="EncodedPixels", several=True)
@@ -284,3 +285,18 @@ def test_a_file_is_held_against_the_sample_submission(tmp_path):
     (tmp_path / "mine.csv").write_text(GOOD)
     with pytest.raises(UserError, match=r"mine\.csv, row 2: found a where the sample submission has c"):
         answer_file.validate(tmp_path / "mine.csv", COMPETITION.format, expected)
+
+
+def test_a_file_is_read_once_for_those_that_are_expected(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text(GOOD)
+    reads = []
+    read = submission.read
+    monkeypatch.setattr(submission, "read", lambda table, *others: reads.append(len(table)) or read(table, *others))
+    file = answer_file.opened(tmp_path / "x.csv", ONE)
+    task = Binary(("salt",))
+    assert file.validate(THREE).rows == len(list(file.decoded(THREE, task))) == 3 and reads == [3]
+    # others that are expected, and some of its rows, are not answered by what was read
+    with pytest.raises(UserError, match="not in the sample submission"):
+        file.validate(Expected(["a", "b"], THREE.heights[:2], THREE.widths[:2], ("salt",)))
+    first = Expected(["a"], THREE.heights[:1], THREE.widths[:1], ("salt",))
+    assert file.only({"a"}).validate(first).rows == 1 and reads == [3, 3, 1]

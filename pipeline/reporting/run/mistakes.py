@@ -63,7 +63,7 @@ class Mistakes:
 
 
 def looks(task: Task, metric, answered: Iterable[tuple], total: int) -> list[Look]:
-    """Of each (decoded, labels, probabilities), by all cores."""
+    """Of each (decoded, labels, probabilities)."""
     from tqdm import tqdm
 
     found = in_order(functools.partial(_look, task, metric), answered, quiet=True)
