@@ -1,6 +1,7 @@
 """Whole stages on as many pictures as TGS has, and what of a whole run is not a network's work."""
 
 import contextlib
+import functools
 import io
 import tempfile
 import time
@@ -90,6 +91,7 @@ def _draw(raw: Path) -> None:
     disk.write_rows(raw / "sample_submission.csv", ["id", "rle_mask"], [(name, "1 1") for name in names[TRAIN:]])
 
 
+@functools.cache
 def _answers() -> np.ndarray:
     """What the pictures show, in the order of their ids, which are numbers."""
     return blobs(TRAIN + TEST, 3)

@@ -33,22 +33,23 @@ class Predictor:
 
         Raises UserError where memory is exhausted, or an answer is NaN or infinite.
         """
-        for row, bands in self.predict_in_bands(view, rows, flips, scales):
-            yield row, *_joined(bands, size_of(view.images, row))
+        return _whole(view.images, self.predict_in_bands(view, rows, flips, scales))
 
     def plain(self, view: View, rows: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """`predict` as it is alone: (row, plain)."""
-        with self._enough():
-            for row, bands in self._all_answered(view, rows, self._plainly):
-                answers = ((plain,) for plain, _ in self._blanked(view, row, bands))
-                yield row, *_joined(answers, size_of(view.images, row))
+        for row, bands in self._in_bands(view, rows, self._plainly):
+            yield row, *_joined(((plain,) for plain, _ in bands), size_of(view.images, row))
 
     def predict_in_bands(self, view: View, rows: Iterable[int], flips: tuple[Flip, ...], scales=()) -> Iterator:
         """`predict` of pictures too large for the memory: (row, bands), where `bands` are (plain, averaged) of lines
         from top to bottom, to be asked for once and before the next row. Of a picture in tiles, at its own size and
         one scale, a row of tiles is held, and no answer."""
+        return self._in_bands(view, rows, lambda *asked: self._pictures(*asked, flips, scales))
+
+    def _in_bands(self, view: View, rows: Iterable[int], answering: Callable) -> Iterator:
+        """(row, bands), nothing where nothing is known, by what answers (images, rows) of single pictures."""
         with self._enough():
-            for row, bands in self._all_answered(view, rows, lambda *asked: self._pictures(*asked, flips, scales)):
+            for row, bands in self._all_answered(view, rows, answering):
                 yield row, self._blanked(view, row, bands)
 
     def _enough(self) -> AbstractContextManager:
@@ -65,7 +66,7 @@ class Predictor:
                 first += len(band[0])
 
     def _all_answered(self, view: View, rows: Iterable[int], answering: Callable) -> Iterator:
-        """(row, bands), whatever is known of the pixels, by what answers (images, rows) of single pictures."""
+        """The same, whatever is known of the pixels."""
         if view.slices == 1:
             return answering(view.images, list(rows))
         found = volumes.predict(lambda asked: _whole(view.images, answering(view.images, asked)), view, list(rows))
