@@ -22,10 +22,14 @@ def encode_many(masks: np.ndarray) -> list[str]:
         masks: N x H x W, non-zero (or True) where there is something.
     Returns: N strings; blank for an empty mask.
     """
-    pixels = int(np.prod(masks.shape[1:]))
-    step = max(1, AT_ONCE // max(pixels, 1))
+    step = together(masks.shape[1:])
     parts = (masks[first : first + step] for first in range(0, len(masks), step))
     return [text for part in parts for text in _encoded(part if part.dtype == bool else part != 0)]
+
+
+def together(shape: tuple[int, ...]) -> int:
+    """How many masks of a shape are encoded, or decoded, together."""
+    return max(1, AT_ONCE // max(int(np.prod(shape)), 1))
 
 
 def _encoded(masks: np.ndarray) -> list[str]:
@@ -49,7 +53,7 @@ def _changes_of_copy(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # one zero before and after each mask, so that every run has a start and an end inside its own row
     padded = np.zeros((count, height * width + 2), bool)
     padded[:, 1:-1].reshape(count, width, height)[...] = masks.transpose(0, 2, 1)
-    return np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), height * width + 1)
+    return _divided(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), height * width + 1)
 
 
 def _changes(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,11 +65,20 @@ def _changes(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     np.not_equal(masks[:, 1:], masks[:, :-1], out=changes[:, 1:-1])
     np.not_equal(masks[:, 0, 1:], masks[:, -1, :-1], out=changes[:, 0, 1:])
     changes[:, 0, 0], changes[:, -1, -1] = masks[:, 0, 0], masks[:, -1, -1]
-    at, columns = np.divmod(np.flatnonzero(changes), width)
-    rows, lines = np.divmod(at, height + 1)
+    found = np.flatnonzero(changes)
+    if changes.size < 1 << 31:
+        found = found.astype(np.int32)  # is sorted in half of the time
+    at, columns = _divided(found, width)
+    rows, lines = _divided(at, height + 1)
     order = rows * (height * width + 1) + columns * height + lines
     order.sort()
-    return np.divmod(order, height * width + 1)
+    return _divided(order, height * width + 1)
+
+
+def _divided(numbers: np.ndarray, by: int) -> tuple[np.ndarray, np.ndarray]:
+    """Quotients and remainders of numbers from 0, in half of the time of `np.divmod`."""
+    quotients = numbers // by
+    return quotients, numbers - quotients * by
 
 
 def _texts(numbers: np.ndarray, first: np.ndarray) -> list[str]:

@@ -31,20 +31,35 @@ def texts(
     """(id, run lengths) image by image: encoded, and read back to make sure. `pictures`: the folder for labels as PNGs,
     where they are wanted."""
     task, form = decoder.job.competition.task, decoder.job.competition.format
-    for name, found in answered:
-        turned = form.turned(found)
-        encoded = task.texts(turned)
-        if not _are_equal(_read_back(task, encoded, turned.shape[:2]), turned):
-            raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
+    for names, found in _of_one_size(answered, len(task.classes)):
+        # a large one, which is alone, is not copied
+        turned = np.stack([form.turned(one) for one in found]) if found[1:] else form.turned(found[0])[None]
+        encoded = task.texts_of_each(turned)
+        for name, one, other in zip(names, task.read_back(encoded, turned.shape[1:3]), turned, strict=True):
+            if not _are_equal(one, other):
+                raise RuntimeError(f"the run lengths of {name} did not decode to the labels they were made from")
         if pictures:
-            write_picture(pictures / f"{name}.png", found)
-        yield name, encoded
+            for name, one in zip(names, found, strict=True):
+                write_picture(pictures / f"{name}.png", one)
+        yield from zip(names, encoded, strict=True)
+
+
+def _of_one_size(answered: Iterable[tuple[str, np.ndarray]], classes: int) -> Iterator[tuple[list[str], list]]:
+    """(ids, labels) of images that follow each other and are encoded together."""
+    names, found = [], []
+    for name, labels in answered:
+        if found and (labels.shape != found[0].shape or len(found) == rle.together((*labels.shape[:2], classes))):
+            yield names, found
+            names, found = [], []
+        names.append(name)
+        found.append(labels)
+    if found:
+        yield names, found
 
 
 def nothing(task, shape: tuple[int, int]) -> np.ndarray:
     """The labels of an image whose picture cannot be read: those of blank rows."""
-    blank = [""] * len(task.classes)
-    return task.labels_of(*rle.parse_many(blank), len(blank), shape)
+    return task.read_back([[""] * len(task.classes)], shape)[0]
 
 
 def mean(answers: list[np.ndarray]) -> np.ndarray:
@@ -64,10 +79,6 @@ def write_picture(path: Path, found: np.ndarray) -> None:
     # an id may hold the folder of its image
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.tobytes())
-
-
-def _read_back(task, encoded: list[str], shape: tuple[int, int]) -> np.ndarray:
-    return task.labels_of(*rle.parse_many(encoded), len(encoded), shape)
 
 
 def _are_equal(one: np.ndarray, other: np.ndarray) -> bool:

@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -257,11 +258,8 @@ def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
     Raises UserError: not UTF-8, not a csv, nothing in it, or a row with more or fewer fields than there are names
     (pandas would take the first field for an index, or make up the last).
     """
-    # a field may be as long as a picture's run lengths
-    csv.field_size_limit(2**31 - 1)
     try:
-        text = content.decode("utf-8-sig")
-        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, *rows = _rows_of(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{where} is not a csv: {error}") from error
     except ValueError as error:
@@ -270,6 +268,17 @@ def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
         if row and len(row) != len(header):
             raise UserError(f"{where}, row {number}: {len(row)} field(s) under {len(header)} names")
     return header, rows
+
+
+def _rows_of(text: str) -> Iterable[list[str]]:
+    """The fields of each line of a csv, none of a blank one. Raises csv.Error."""
+    lines = text.replace("\r\n", "\n")
+    if '"' in lines or "\r" in lines:
+        # a field may be as long as a picture's run lengths
+        csv.field_size_limit(2**31 - 1)
+        return csv.reader(io.StringIO(text, newline=""), strict=True)
+    # without quotes a csv is what lies between commas, which takes a tenth of the time
+    return [line.split(",") if line else [] for line in lines.removesuffix("\n").split("\n")] if lines else []
 
 
 def read_arrays(path: Path) -> dict:

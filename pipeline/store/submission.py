@@ -1,5 +1,6 @@
 """The rows of a submission and their validation. `submit`, `upload` and `check` use it."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,16 +122,23 @@ class Answers:
 
     def labels(self, task) -> Iterator[np.ndarray]:
         """Of each expected image, H x W x layers."""
-        runs, form, expected = self.runs, self.form, self.expected
-        image, slot = self.image[runs.rows], self.slot[runs.rows]
+        runs, form = self.runs, self.form
+        image, row = self.image[runs.rows], self.slot[runs.rows]
         order = np.argsort(image, kind="stable")
-        slot, starts, lengths = slot[order], runs.starts[order], runs.lengths[order]
-        ends = np.searchsorted(image[order], np.arange(len(expected.ids)), side="right").tolist()
-        sizes = np.stack([expected.heights, expected.widths], axis=-1).tolist()
-        for size, first, end in zip(map(tuple, sizes), [0, *ends[:-1]], ends, strict=True):
-            mine = slice(first, end)
-            count = len(expected.classes) if form.has_classes else int(slot[mine].max(initial=0)) + 1
-            yield form.unturned(task.labels_of(slot[mine], starts[mine], lengths[mine], count, form.turned_size(size)))
+        image, row, starts, lengths = (values[order] for values in (image, row, runs.starts, runs.lengths))
+        for first, end in self._of_one_size(len(task.classes)):
+            of = slice(*np.searchsorted(image, [first, end]))
+            shape = (end - first, *form.turned_size((self.expected.heights[first], self.expected.widths[first])))
+            found = task.labels_of(image[of] - first, row[of], starts[of], lengths[of], shape)
+            yield from map(form.unturned, found)
+
+    def _of_one_size(self, classes: int) -> Iterator[tuple[int, int]]:
+        """(first, end) of expected images that follow each other and are decoded together."""
+        sizes = np.stack([self.expected.heights, self.expected.widths], axis=-1)
+        changes = np.flatnonzero((sizes[1:] != sizes[:-1]).any(axis=1)) + 1
+        for first, end in itertools.pairwise([0, *changes.tolist(), len(sizes)]):
+            step = rle.together((*sizes[first], classes)) if end > first else 1
+            yield from ((at, min(at + step, end)) for at in range(first, end, step))
 
 
 def read(table: Table, form: Format, expected: Expected, where: str = "") -> Answers:

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, paint_runs
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
-from pipeline.tasks.task import Items, Task
+from pipeline.tasks.task import Items, Task, runs_of_each
 from pipeline.tasks.thresholds import Thresholds, level
 from pipeline.tasks.touching import parted
 
@@ -106,13 +106,15 @@ class Instances(Task):
             text += f", without objects smaller than {rule.min_component} pixels"
         return f"{text}."
 
-    def texts(self, labels: np.ndarray) -> list[str]:
+    def texts_of_each(self, labels: np.ndarray) -> list[list[str]]:
         """The run lengths of each object, in the order of their numbers; one blank text where there is none."""
-        return encode_labels(labels[..., 0]) or [""]
+        return [encode_labels(image[..., 0]) or [""] for image in labels]
 
-    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
-        """The inverse of `texts`: H x W x 1 uint16, numbers 1, 2, … in the order of the `count` rows."""
-        return paint_runs(rows, starts, lengths, shape)[..., None]
+    def labels_of(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        """The inverse: n x H x W x 1 uint16, numbers 1, 2, … in the order of the rows."""
+        of_each = runs_of_each(images, shape[0])
+        painted = [paint_runs(rows[runs], starts[runs], lengths[runs], shape[1:]) for runs in of_each]
+        return np.stack(painted)[..., None]
 
 
 def _border(numbers: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from pipeline.imaging import columns
 from pipeline.imaging.metrics import CountMetric
 from pipeline.tasks.binary import Binary
 from pipeline.tasks.search import LevelCounts, PerClass, count_levels, search_class
-from pipeline.tasks.task import Items
+from pipeline.tasks.task import Items, runs_of_each
 from pipeline.tasks.thresholds import Thresholds, level
 
 AT_ONCE = 1 << 22  # pixels
@@ -45,13 +45,15 @@ class Large(Binary):
         parts = ((decoded[lines] != 0) != (labels[lines] != 0) for lines in _bands(labels.shape))
         return sum(int(np.count_nonzero(part)) for part in parts) / labels.size
 
-    def texts(self, labels: np.ndarray) -> list[str]:
-        return [columns.encode(labels[..., 0])]
+    def texts_of_each(self, labels: np.ndarray) -> list[list[str]]:
+        return [[columns.encode(image[..., 0])] for image in labels]
 
-    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
-        found, drawn = np.empty((*shape, 1), np.uint8), columns.Columns(starts, lengths, *shape)
-        for lines in _bands(found.shape):
-            found[lines, :, 0] = drawn.lines(lines.start, lines.stop)
+    def labels_of(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        found = np.empty((*shape, 1), np.uint8)
+        for image, runs in zip(found, runs_of_each(images, shape[0]), strict=True):
+            drawn = columns.Columns(starts[runs], lengths[runs], *shape[1:])
+            for lines in _bands(image.shape):
+                image[lines, :, 0] = drawn.lines(lines.start, lines.stop)
         return found
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
@@ -114,11 +113,11 @@ class MultiClass(Task):
         """The share of the image that is neither the first class (the background, where there is one) nor void."""
         return float(np.mean(self.filled(labels)))
 
-    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
-        masks = rle.decode_many(rows, starts, lengths, count, *shape)
-        labels = masks.argmax(axis=0).astype(np.uint8)[..., None]
+    def labels_of(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        masks = self._class_masks(images, rows, starts, lengths, shape)
+        labels = masks.argmax(axis=1).astype(np.uint8)[..., None]
         if self.void is not None:
-            labels[~masks.any(axis=0)] = self.void
+            labels[~masks.any(axis=1)] = self.void
         return labels
 
     def _rule(self, weights: np.ndarray) -> list[Thresholds]:

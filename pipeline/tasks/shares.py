@@ -52,8 +52,8 @@ class Shares(Binary):
     def coverage(self, labels: np.ndarray) -> float:
         return super().coverage(_marked(labels))
 
-    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
-        return super().labels_of(rows, starts, lengths, count, shape) * np.uint8(255)
+    def labels_of(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        return super().labels_of(images, rows, starts, lengths, shape) * np.uint8(255)
 
 
 def share_of(marked: np.ndarray, people: int) -> np.ndarray:

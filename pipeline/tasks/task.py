@@ -118,15 +118,42 @@ class Task:
 
     def texts(self, labels: np.ndarray) -> list[str]:
         """The run lengths of an image's rows in a submission: one per class."""
-        return rle.encode_many(np.stack(list(self.masks(labels))))
+        return self.texts_of_each(labels[None])[0]
 
-    def labels_of(self, rows, starts, lengths, count: int, shape: tuple[int, int]) -> np.ndarray:
-        """The inverse of `texts`: the labels, H x W x layers, from the checked runs of an image's `count` rows."""
-        masks = rle.decode_many(rows, starts, lengths, count, *shape)
-        return masks.transpose(1, 2, 0).astype(np.uint8)
+    def texts_of_each(self, labels: np.ndarray) -> list[list[str]]:
+        """The same of n x H x W x layers: of each image."""
+        masks = np.stack(list(self.masks(labels)), axis=1)
+        found = rle.encode_many(masks.reshape(-1, *masks.shape[2:]))
+        return [found[first : first + masks.shape[1]] for first in range(0, len(found), masks.shape[1])]
+
+    def read_back(self, texts: list[list[str]], shape: tuple[int, int]) -> np.ndarray:
+        """The inverse: the labels, n x H x W x layers, of the texts of each image, all H x W. Raises rle.RunError."""
+        counts = [len(of_image) for of_image in texts]
+        images, rows = np.repeat(np.arange(len(counts)), counts), np.concatenate([*map(np.arange, counts)])
+        of, starts, lengths = rle.parse_many([text for of_image in texts for text in of_image])
+        return self.labels_of(images[of], rows[of], starts, lengths, (len(texts), *shape))
+
+    def labels_of(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        """The labels, n x H x W x layers, of checked runs.
+
+        Args: images, rows: of each run, the image, in order, and which of its rows it is of. shape: n, H, W.
+        """
+        return self._class_masks(images, rows, starts, lengths, shape).transpose(0, 2, 3, 1).view(np.uint8)
+
+    def _class_masks(self, images, rows, starts, lengths, shape: tuple[int, int, int]) -> np.ndarray:
+        """n x classes x H x W bool."""
+        count, classes = shape[0], len(self.classes)
+        masks = rle.decode_many(images * classes + rows, starts, lengths, count * classes, *shape[1:])
+        return masks.reshape(count, classes, *shape[1:])
 
 
 def together(items: Items) -> Iterator[list[tuple]]:
     """The items of each group that follow each other, without the group; an item with a blank group is alone."""
     for _, members in itertools.groupby(enumerate(items), lambda pair: pair[1][0] or pair[0]):
         yield [item[1:] for _, item in members]
+
+
+def runs_of_each(images: np.ndarray, count: int) -> list[slice]:
+    """Of `count` images, where the runs of each are; `images`: of each run, in order."""
+    ends = np.searchsorted(images, np.arange(count), side="right").tolist()
+    return [slice(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -1,12 +1,16 @@
 """Finished files are the only state: atomic writes, and the record of what a file was made from."""
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.store import disk, paths, records
@@ -133,6 +137,21 @@ def test_rows_of_another_form_are_refused(tmp_path, text, says):
 def test_a_field_may_be_as_long_as_a_pictures_run_lengths(tmp_path):
     disk.write_rows(tmp_path / "a.csv", ["a"], [["1" * 1_000_000]])
     assert disk.read_columns(tmp_path / "a.csv", ["a"]) == {"a": ["1" * 1_000_000]}
+
+
+@given(st.text(st.sampled_from('a,\n\r"0 \x0b\u2028'), max_size=12))
+@example("")
+@example("\n\n")
+@example("a,b\r\n1,2\r\n")
+def test_a_csv_without_quotes_is_read_as_the_csv_module_reads_it(text):
+    def fields(rows):
+        try:
+            return list(rows())
+        except csv.Error as error:
+            return str(error)
+
+    strictly = fields(lambda: csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert fields(lambda: disk._rows_of(text)) == strictly
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", "a,b\r\n1,2\r\n", "\ufeffa,b\n\n1,2\n\n"])

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.imaging import rle
+from pipeline.runs import encoding
 from pipeline.store import answer_file, submission
 from pipeline.store.submission import Expected, Format
 from pipeline.tasks.binary import Binary
+from pipeline.tasks.multilabel import MultiLabel
 
 ONE = Format(id_column="id", rle_column="rle_mask")
 OBJECTS = Format(id_column="ImageId", rle_column="EncodedPixels", several=True)
@@ -285,6 +287,32 @@ def test_a_file_is_held_against_the_sample_submission(tmp_path):
     (tmp_path / "mine.csv").write_text(GOOD)
     with pytest.raises(UserError, match=r"mine\.csv, row 2: found a where the sample submission has c"):
         answer_file.validate(tmp_path / "mine.csv", COMPETITION.format, expected)
+
+
+@pytest.mark.parametrize("order", ["down", "across"])
+@pytest.mark.parametrize("pixels", [1, 60, 1 << 20])
+def test_however_many_are_decoded_together_each_picture_is_its_own(order, pixels, monkeypatch):
+    monkeypatch.setattr(rle, "AT_ONCE", pixels)
+    form = Format(class_column="class", rle_column="rle", order=order)
+    random, sizes = np.random.default_rng(1), [(2, 3)] * 7 + [(3, 2)] + [(4, 5)] * 4 + [(2, 3)]
+    labels = [(random.random((*size, 2)) < 0.5).astype(np.uint8) for size in sizes]
+    task, ids = MultiLabel(TWO_CLASSES.classes), [f"i{number:02d}" for number in range(len(sizes))]
+    rows = [
+        row
+        for name, one in zip(ids, labels, strict=True)
+        for row in submission.rows_of(name, task.texts(form.turned(one)), form, task.classes)
+    ]
+    expected = Expected(ids, *np.array(sizes).T, task.classes)
+    found = list(submission.decoded(submission.table_from(rows, form), form, expected, task))
+    assert all(np.array_equal(*pair) for pair in zip(found, labels, strict=True))
+    decoder = SimpleNamespace(job=SimpleNamespace(competition=SimpleNamespace(task=task, format=form)))
+    encoded = encoding.texts(decoder, zip(ids, labels, strict=True))
+    assert rows == [row for name, texts in encoded for row in submission.rows_of(name, texts, form, task.classes)]
+
+
+def test_nothing_is_expected_and_nothing_decoded():
+    nothing = Expected([], np.zeros(0, int), np.zeros(0, int), ("salt",))
+    assert list(submission.decoded(submission.table_from([], ONE), ONE, nothing, Binary(("salt",)))) == []
 
 
 def test_a_file_is_read_once_for_those_that_are_expected(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice, whole_set
 from pipeline.tasks import large, scoring
 from pipeline.tasks.binary import Binary
@@ -50,8 +49,7 @@ def test_it_decodes_counts_and_writes_the_same(items, rule):
 
 def test_the_labels_of_a_text_are_those_it_was_made_of(items):
     for _, _, labels in items:
-        runs = rle.parse_many(PARTS.texts(labels))
-        assert np.array_equal(PARTS.labels_of(*runs, 1, labels.shape[:2]), labels)
+        assert np.array_equal(PARTS.read_back([PARTS.texts(labels)], labels.shape[:2])[0], labels)
 
 
 @pytest.mark.parametrize("metric", [CountMetric("Dice", dice), CountMetric("of all", dice, whole_set)])

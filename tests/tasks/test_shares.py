@@ -44,11 +44,9 @@ def test_a_binary_task_of_the_majority_counts_scores_and_writes_the_same():
 
 
 def test_labels_come_back_from_their_run_lengths():
-    from pipeline.imaging import rle
-
     decoded = TASK.decode(np.random.default_rng(1).integers(0, 256, (9, 11, 1)).astype(np.uint8), PLAIN)
     texts = TASK.texts(decoded)
-    assert np.array_equal(TASK.labels_of(*rle.parse_many(texts), 1, (9, 11)), decoded)
+    assert np.array_equal(TASK.read_back([texts], (9, 11))[0], decoded)
 
 
 def test_thresholds_are_searched_for_the_majority():

@@ -104,7 +104,14 @@ def test_rows_and_back(kind):
         assert len(texts) >= 1
         runs = rle.parse_many(texts)
         rle.check_runs(*runs, np.full(len(texts), HEIGHT * WIDTH))
-        assert np.array_equal(task.labels_of(*runs, len(texts), (HEIGHT, WIDTH)), labels)
+        assert np.array_equal(task.read_back([texts], (HEIGHT, WIDTH))[0], labels)
+
+
+def test_the_rows_of_several_images_are_those_of_each(kind):
+    task, labels = kind[0], np.stack(some(kind)[1])
+    texts = task.texts_of_each(labels)
+    assert texts == [task.texts(one) for one in labels]
+    assert np.array_equal(task.read_back(texts, (HEIGHT, WIDTH)), labels)
 
 
 def test_counts_are_those_of_the_masks(kind):
