@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, paint_runs
+from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, paint_runs, stretches
 from pipeline.tasks.ahead import in_order
 from pipeline.tasks.candidates import Candidates
 from pipeline.tasks.task import Items, Task, runs_of_each
@@ -178,7 +178,8 @@ def _objects(probabilities: np.ndarray, bottom: float, top: float) -> np.ndarray
     labels = of_part[parts]
     several = labels < 0
     if several.any():
-        labels[several] = _grown(height, np.where(kept, np.arange(seed_count), 0)[seeds], several)[several]
+        grown = _grown(height, np.where(kept, np.arange(seed_count, dtype=np.int32), 0)[seeds], several)
+        np.copyto(labels, grown, where=several)
     return labels
 
 
@@ -193,10 +194,12 @@ def _seeds_of_parts(parts: np.ndarray, parts_count: int, seeds: np.ndarray, seed
     Returns: int32 numbers for each part: its only seed, or a new one behind the seeds where it has none; -1 where it
         holds several; 0 for the background. And bool for each seed.
     """
-    where = np.flatnonzero(seeds)
-    areas = np.bincount(seeds.ravel()[where], minlength=seed_count)
+    starts, lengths = stretches(seeds)
+    of_stretch = seeds.reshape(-1)[starts]
+    areas = np.bincount(of_stretch, lengths, minlength=seed_count).astype(np.int64)
     part_of_seed = np.zeros(seed_count, np.int64)
-    part_of_seed[seeds.ravel()[where]] = parts.ravel()[where]
+    part_of_seed[of_stretch] = parts.reshape(-1)[starts]
+    part_of_seed[0] = areas[0] = 0  # what is no seed
     largest = np.zeros(parts_count, np.int64)
     np.maximum.at(largest, part_of_seed, areas)
     kept = (areas >= SEED) | (largest[part_of_seed] < SEED)
@@ -224,16 +227,17 @@ def _grown(height: np.ndarray, seeds: np.ndarray, mask: np.ndarray) -> np.ndarra
 
 def _in_order(labels: np.ndarray, smallest: int) -> np.ndarray:
     """Numbers 1, 2, … in the order of the first pixels, uint16, without the objects that are too small."""
-    areas = np.bincount(labels.ravel())
+    starts, lengths = stretches(labels)
+    of_stretch = labels.reshape(-1)[starts]
+    areas = np.bincount(of_stretch, lengths).astype(np.int64)
     areas[0] = 0
     kept = np.flatnonzero((areas > 0) & (areas >= smallest))
     if len(kept) > MOST:
         # noise; the largest are the likeliest
         kept = kept[np.argsort(-areas[kept], kind="stable")[:MOST]]
-    first = np.full(len(areas), labels.size)
-    where = np.flatnonzero(labels)[::-1]
+    first = np.zeros(len(areas), np.int64)
     # of several assignments to one place the last holds
-    first[labels.ravel()[where]] = where
+    first[of_stretch[::-1]] = starts[::-1]
     numbers = np.zeros(len(areas), np.uint16)
     numbers[kept[np.argsort(first[kept])]] = np.arange(1, len(kept) + 1)
     return numbers[labels]

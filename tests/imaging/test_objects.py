@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.imaging import rle
-from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, overlaps, paint_runs
+from pipeline.imaging.objects import ObjectMetric, encode_labels, matches, overlaps, paint_runs, stretches
 
 METRIC = ObjectMetric("objects")
 THRESHOLDS = [Fraction(50 + 5 * step, 100) for step in range(10)]  # .5, .55 … .95, exact
@@ -82,6 +82,13 @@ def test_overlaps_are_those_of_the_objects(pair):
     assert table.truth_areas.tolist() == [len(pixels) for _, pixels in truth]
     wanted = [(i, j, len(a & b)) for i, (_, a) in enumerate(found) for j, (_, b) in enumerate(truth) if a & b]
     assert list(zip(*(column.tolist() for column in table[:3]), strict=True)) == wanted
+
+
+def test_stretches_end_where_either_map_changes():
+    one, other = np.array([[0, 0, 2], [2, 2, 2]]), np.array([[7, 7, 7], [7, 8, 8]])
+    assert [values.tolist() for values in stretches(one)] == [[0, 2], [2, 4]]
+    assert [values.tolist() for values in stretches(one, other)] == [[0, 2, 4], [2, 2, 2]]
+    assert [values.tolist() for values in stretches(one[:0])] == [[], []]
 
 
 def test_a_picture_of_single_pixels():
