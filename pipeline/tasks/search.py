@@ -136,7 +136,8 @@ class Sweep:
     def _moments(self, rows: np.ndarray):
         """Mean and mean square of the score over GRID x areas x GRID (-inf where top < bottom), and what is kept:
         (GRID x areas) x images, 0 or 1."""
-        keeps = self.counts.area[np.ix_(rows, GRID)].T[:, None] >= self.areas[None, :, None]
+        # images last, as they are gone through
+        keeps = self.counts.area.T[np.ix_(GRID, rows)][:, None] >= self.areas[None, :, None]
         keeps = keeps.reshape(-1, len(rows)).astype(np.float64)
         kept, emptied = self.kept[np.ix_(rows, GRID)], self.emptied[rows]
         shape = len(GRID), len(self.areas), len(GRID)
