@@ -26,10 +26,6 @@ class Fates(NamedTuple):
     truth: np.ndarray
     found: np.ndarray
 
-    def where(self, found: np.ndarray, fate: int) -> np.ndarray:
-        """H x W bool: the pixels of those that were found, in their map, that have a fate."""
-        return np.isin(found, np.unique(found[found != 0])[self.found == fate])
-
     def counts(self) -> np.ndarray:
         """(true, matched, merged, split, missed, found, double, invented), int64; adds up over images."""
         true, found = np.bincount(self.truth, minlength=4), np.bincount(self.found, minlength=4)
@@ -57,6 +53,12 @@ def fates(found: np.ndarray, truth: np.ndarray) -> Fates:
     of_found[table.found[lies & ~within_matched]] = PART
     of_found[table.found[hits]] = MATCHED
     return Fates(of_truth, of_found)
+
+
+def those(numbers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Where a map holds the chosen of its objects (a bool for each, in the order of their numbers): bool, H x W."""
+    objects = np.unique(numbers)
+    return np.isin(numbers, objects[objects != 0][chosen])
 
 
 def _split(table: Overlaps, lies: np.ndarray) -> np.ndarray:

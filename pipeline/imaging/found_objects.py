@@ -31,14 +31,6 @@ def counted(found: np.ndarray, truth: np.ndarray) -> Found:
     return Found(_best(table.truth_areas, table.truth, steps), _best(table.found_areas, table.found, steps))
 
 
-def matched(found: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the objects of two H x W maps lie that are matched, IoU > .5: bool, of those found and of the true ones."""
-    table = overlaps(found, truth)
-    union = table.found_areas[table.found] + table.truth_areas[table.truth] - table.intersection
-    hits = 2 * table.intersection > union
-    return _those(found, table.found[hits]), _those(truth, table.truth[hits])
-
-
 def _best(areas: np.ndarray, owner: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Objects of these areas by class of size and by the largest of the steps that they own."""
     best = np.zeros(len(areas), np.int64)
@@ -46,9 +38,3 @@ def _best(areas: np.ndarray, owner: np.ndarray, steps: np.ndarray) -> np.ndarray
     size = np.searchsorted(SIZES, areas, side="right") - 1
     table = np.bincount(size * (STEPS + 1) + best, minlength=len(SIZES) * (STEPS + 1))
     return table.reshape(len(SIZES), STEPS + 1)
-
-
-def _those(numbers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Where a map holds the chosen of its objects, which are counted 0, 1, … in the order of their numbers."""
-    objects = np.unique(numbers)
-    return np.isin(numbers, objects[objects != 0][chosen])

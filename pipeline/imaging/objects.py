@@ -31,7 +31,7 @@ class Overlaps(NamedTuple):
 
 
 def overlaps(found: np.ndarray, truth: np.ndarray) -> Overlaps:
-    """From two maps of one shape, by the stretches of pixels in which neither changes: they are a tenth of the pixels."""
+    """From two maps of one shape, by the stretches of pixels in which neither changes, a tenth of them or fewer."""
     starts, lengths = stretches(found, truth)
     found_numbers, a = _indexed(found.reshape(-1)[starts])
     truth_numbers, b = _indexed(truth.reshape(-1)[starts])

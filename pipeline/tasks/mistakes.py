@@ -78,10 +78,11 @@ def mistake_map(task: Task, decoded: np.ndarray, labels: np.ndarray, layer: int)
     found once more. Of layers, not of classes in one."""
     if task.objects:
         true, found = labels[..., layer], decoded[..., layer]
-        hit_found, hit_true = found_objects.matched(found, true)
+        fate = fates.fates(found, true)
+        hit_found, twice = (fates.those(found, fate.found == each) for each in (fates.MATCHED, fates.DOUBLE))
+        hit_true = fates.those(true, fate.truth == fates.MATCHED)
         missed, invented = (true != 0) & ~hit_true, (found != 0) & ~hit_found
         right = hit_found | hit_true
-        twice = fates.fates(found, true).where(found, fates.DOUBLE)
     else:
         true, found = (list(task.masks(side))[layer] for side in (labels, decoded))
         missed, invented, right, twice = true & ~found, found & ~true, true & found, np.zeros_like(true)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pipeline.imaging import found_objects
+from pipeline.imaging import fates, found_objects
 from pipeline.imaging.objects import matches
 
 
@@ -54,7 +54,9 @@ def test_what_is_above_a_step_is_what_the_metric_matches(seed):
         hits = int(fast.truth[:, 11 + level :].sum())
         false, missed = (int(table[:, : 11 + level].sum()) for table in (fast.found, fast.truth))
         assert [hits, false, missed] == by_metric[level].tolist()
-    hit_found, hit_true = found_objects.matched(found, truth)
+    fate = fates.fates(found, truth)
+    hit_found = fates.those(found, fate.found == fates.MATCHED)
+    hit_true = fates.those(truth, fate.truth == fates.MATCHED)
     assert len(set(truth[hit_true].tolist())) == len(set(found[hit_found].tolist())) == by_metric[0, 0]
     # whole objects
     for numbers, hit in ((found, hit_found), (truth, hit_true)):

@@ -99,7 +99,12 @@ def _denied(path):
 
 @pytest.mark.parametrize(
     ("make", "says"),
-    [(_folder, "is no file"), (_fifo, "is no file"), (lambda path: None, "No such file"), (_denied, "")],
+    [
+        (_folder, "is no file"),
+        (_fifo, "is no file"),
+        (lambda path: None, "No such file"),
+        (_denied, "Permission denied"),
+    ],
 )
 @pytest.mark.parametrize("read", [disk.read_bytes, disk.read_text, disk.read_json, disk.read_rows])
 def test_what_stands_in_a_files_place_is_a_line(tmp_path, monkeypatch, make, says, read):
