@@ -32,6 +32,10 @@ class Arrays:
         with _LOCK:
             return _array(self.path, key)
 
+    def form(self, key: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Its shape and type; nothing more of it is read."""
+        return _form(self.path, key)
+
     def where(self, key: str) -> str:
         return f"{self.path}:{key}" if key else str(self.path)
 
@@ -48,6 +52,20 @@ def _keys(path: Path) -> list[str]:
     if not keys:
         raise UserError(f"{path} holds no arrays; write it with numpy.savez(path, predictions=…, ids=…)")
     return keys
+
+
+def _form(path: Path, key: str) -> tuple[tuple[int, ...], np.dtype]:
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return _in_h5(path, lambda file: (file[key].shape, file[key].dtype))
+    with _readable(path), np.load(path, allow_pickle=False) as file:
+        if f"{key}.npy" not in file.zip.namelist():
+            # what is no array comes as bytes
+            return (), np.dtype(bytes)
+        with file.zip.open(f"{key}.npy") as member:
+            is_first = np.lib.format.read_magic(member) == (1, 0)
+            read = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+    return shape, dtype
 
 
 _LOCK = threading.Lock()

@@ -19,8 +19,10 @@ from pipeline.errors import UserError, shown
 from pipeline.raw.files import RawFiles
 from pipeline.raw.places.names import PICTURES, folder_of, stem
 
-# arrays that are called so are meant, whatever else lies beside them (nnU-Net's --npz: probabilities, before softmax)
-_MEANT = ("probabilities", "softmax", "predictions", "preds", "pred", "probs", "masks", "labels")
+# of arrays of one kind the first that is called so is meant (nnU-Net's --npz: probabilities, before softmax)
+_MEANT = ("probabilities", "softmax", "predictions", "preds", "pred", "probs", "outputs", "logits", "masks", "labels")
+# axes of many pictures in one array, and of one
+_MANY, _ONE = 3, 2
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,11 @@ def _of_stack(folder: Path, name: str, companions: list[str]) -> list[Part]:
     path = folder / name
     arrays = Arrays(path)
     own_ids = [key for key in arrays.keys if words.holds_ids(key.rpartition("/")[2])]
-    others = [key for key in arrays.keys if key not in own_ids and "scores" not in words.tokens_of(key)]
-    by_role = {role: [key for key in others if words.role_of(key) == role] for role in (words.OOF, words.TEST)}
-    by_role = {role: keys for role, keys in by_role.items() if keys}
-    wanted = by_role or {words.role_of(name): others}
+    others = [key for key in arrays.keys if key not in own_ids and not _is_scores(arrays, key, _MANY)]
+    wanted = _by_role(others) or {words.role_of(name): others}
     parts, read = [], set()
     for role, keys in wanted.items():
-        key = _meant(keys, path)
+        key = _meant(arrays, keys, _MANY, _scores(arrays, role, _MANY))
         _refuse_one_picture(arrays, key)
         count = len(arrays[key])
         own = _own_ids(arrays, role, own_ids, count)
@@ -201,13 +201,22 @@ def _of_stack(folder: Path, name: str, companions: list[str]) -> list[Part]:
         ids, files = (
             (of_ids.of_array(arrays[own], arrays.where(own)), []) if own else of_ids.beside(near, path, name, count)
         )
-        scores = _scores(arrays, role)
+        scores = _scores(arrays, role, _MANY)
         # of a row for each picture; others are of something else
         scores = scores if scores and arrays[scores].ndim == 2 and len(arrays[scores]) == count else ""
         parts.append(_stack(arrays, key, role, name, ids, [path, *files], scores))
         read |= {key, own, scores}
     parts[-1] = replace(parts[-1], unread=tuple(key for key in arrays.keys if key not in read))
     return parts
+
+
+def _by_role(keys: list[str]) -> dict[str, list[str]]:
+    """The arrays whose names say a role, by that; masks alone say none beside predictions without a role."""
+    found = {role: [key for key in keys if words.role_of(key) == role] for role in (words.OOF, words.TEST)}
+    called = {key: words.array_called(_last(key)) for key in keys}
+    is_told = not any(called[key] == words.PREDICTED and not words.role_of(key) for key in keys)
+    odd = () if is_told else (words.MASKS, words.BESIDE)
+    return {role: own for role, own in found.items() if any(called[key] not in odd for key in own)}
 
 
 def _stack(arrays: Arrays, key: str, role: str, name: str, ids: list[str], files: list[Path], scores: str) -> Part:
@@ -235,19 +244,50 @@ def _refuse_one_picture(arrays: Arrays, key: str) -> None:
         raise UserError(f"{arrays.where(key)} is an array of no pictures; write the predictions again, or remove it")
 
 
-def _meant(keys: list[str], path: Path) -> str:
-    """The one array that is the predictions. Raises UserError where that is not told."""
-    known = [key for word in _MEANT for key in keys if key.rpartition("/")[2] == word]
-    chosen = known[:1] or keys
+def _meant(arrays: Arrays, keys: list[str], axes: int, scores: str) -> str:
+    """The one array that is the predictions: one that is called so, else one that has the axes of pictures; masks and
+    labels last, which may be the truth; floats before whole numbers.
+
+    Args: axes: of pictures. scores: the array of the scores of objects, which labels have and the truth has not.
+
+    Raises UserError where that is not told.
+    """
+    if len(keys) == 1:
+        return keys[0]
+    called = {key: words.array_called(_last(key)) for key in keys}
+    forms = {key: arrays.form(key) for key in keys}
+    named = [key for key in keys if called[key] == words.PREDICTED]
+    is_scored = bool(scores) and len(arrays.form(scores)[0]) == axes - 1
+    fitting = [key for key in keys if len(forms[key][0]) >= axes and forms[key][1].kind in "uibf"]
+    kinds = [
+        [key for key in named if key in fitting] or named,
+        [key for key in fitting if is_scored and words.holds_labels(_last(key))],
+        [key for key in fitting if not called[key]],
+        [key for key in fitting if called[key] == words.MASKS],
+    ]
+    found = next(filter(None, kinds), [])
+    found = [key for key in found if forms[key][1].kind == "f"] or found
+    known = [key for word in _MEANT for key in found if _last(key) == word]
+    chosen = known[:1] or found
     if len(chosen) != 1:
-        what = f"the arrays {shown(keys)}" if keys else "ids alone"
-        raise UserError(f"{path} holds {what}; save the predictions as 'predictions' (and their ids as 'ids')")
+        what = f"the arrays {shown(chosen or keys)}" if keys else "ids alone"
+        raise UserError(f"{arrays.path} holds {what}; save the predictions as 'predictions' (and their ids as 'ids')")
     return chosen[0]
 
 
-def _scores(arrays: Arrays, role: str) -> str:
+def _last(key: str) -> str:
+    """What an array of a h5 is called, without its groups."""
+    return key.rpartition("/")[2]
+
+
+def _is_scores(arrays: Arrays, key: str, axes: int) -> bool:
+    """Whether an array is called scores, and is none of pictures."""
+    return "scores" in words.tokens_of(key) and len(arrays.form(key)[0]) < axes
+
+
+def _scores(arrays: Arrays, role: str, axes: int) -> str:
     """The key of the scores of objects; blank where there are none."""
-    keys = [key for key in arrays.keys if "scores" in words.tokens_of(key)]
+    keys = [key for key in arrays.keys if _is_scores(arrays, key, axes)]
     return next((key for key in keys if words.role_of(key) in ("", role)), "")
 
 
@@ -264,8 +304,9 @@ def _of_singles(raw: RawFiles, names: list[str]) -> list[Part]:
     def part(role, fold, own):
         paths = [raw.folder / name for name in own]
         first = Arrays(paths[0])
-        pictures = [key for key in first.keys if not words.holds_ids(key) and "scores" not in words.tokens_of(key)]
-        key, scores = _meant(pictures, paths[0]), _scores(first, role)
+        pictures = [key for key in first.keys if not words.holds_ids(key) and not _is_scores(first, key, _ONE)]
+        scores = _scores(first, role, _ONE)
+        key = _meant(first, pictures, _ONE, scores)
 
         def array(place: int, wanted: str) -> np.ndarray:
             arrays = Arrays(paths[place])

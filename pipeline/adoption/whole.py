@@ -25,6 +25,7 @@ class Taken:
         plan: which picture goes where. notes: what was assumed, a line each.
         readers, rows: of each part, by its `id()`: what converts it, and the rows of its pictures.
         sizes: height and width of each image of ours.
+        certain: the parts, by their `id()`, whose answers are masks or maps of labels without scores.
     """
 
     plan: Plan
@@ -34,6 +35,7 @@ class Taken:
     readers: dict[int, Reader]
     rows: dict[int, np.ndarray]
     sizes: list[tuple[int, int]]
+    certain: set[int]
 
     def converted(self, pictures: list[tuple[Part, int]]) -> Iterator[tuple[str, np.ndarray]]:
         """(our id, H x W x outputs uint8) of each picture, in this order."""
@@ -46,8 +48,9 @@ class Taken:
         return self.readers[id(part)](place, self.sizes[self.rows[id(part)][place]])
 
     def warnings(self, metric) -> list[str]:
-        """What lowers the trust in the score, a line each: files that also answer what their fold learnt."""
-        found = list(self.plan.warnings)
+        """What lowers the trust in the score, a line each: masks that are the truth itself; files that also answer what
+        their fold learnt."""
+        found = [*self.plan.warnings, *self._of_truth()]
         for fold, learnt in self.plan.learnt.items():
             held = self._score(metric, self.plan.valid[fold])
             known = self._score(metric, list(learnt.values()))
@@ -57,6 +60,21 @@ class Taken:
             line += f"{held:.3f} on what it holds out, {known:.3f} on those"
             found.append(line + (": was it trained on both?" if held >= known else ""))
         return found
+
+    def _of_truth(self, looked_at: int = 64) -> list[str]:
+        """A line where most masks equal those that they are scored on, in some images of all that hold anything."""
+        pairs = [pair for own in self.plan.valid.values() for pair in own if id(pair[0]) in self.certain]
+        truth = [(pair, self.prepared.labels[self.rows[id(pair[0])][pair[1]]]) for pair in pairs]
+        truth = [(pair, labels) for pair, labels in truth if labels.any()]
+        truth = truth[:: max(1, len(truth) // looked_at)]
+        answers = self.converted([pair for pair, _ in truth])
+        same = sum(
+            np.array_equal(answer, self.task.target(labels))
+            for (_, labels), (_, answer) in zip(truth, answers, strict=True)
+        )
+        if 2 * same <= len(truth):
+            return []
+        return [f"{pairs[0][0].where} equals the masks of {same} of {len(truth)} held-out images: is it the truth?"]
 
     def _score(self, metric, pictures: list[tuple[Part, int]]) -> float:
         """At .5, of train images."""
@@ -95,8 +113,13 @@ def taken(found: Found, prepared: Prepared, table: FoldTable, task: Task, file: 
             odd += values.doubts(survey, most, reader.scale, where)
         converted.check_sizes(reader, sizes, [own[row] for row in one.rows])
         notes += [*converted.notes(reader, survey, sizes, [own[row] for row in one.rows]), *odd]
+    certain = {
+        id(reader.part)
+        for reader, (survey, _) in zip(readers, looked, strict=True)
+        if survey.hard or (reader.labels and not reader.part.scores)
+    }
     for reader in readers:
         lost = converted.lost_objects(reader, list(range(len(reader.part))))
         notes += [lost] if lost else []
     by_part = {id(one.part): reader for one, reader in zip(owned, readers, strict=True)}
-    return Taken(plan, notes, prepared, task, by_part, {id(one.part): one.rows for one in owned}, own)
+    return Taken(plan, notes, prepared, task, by_part, {id(one.part): one.rows for one in owned}, own, certain)

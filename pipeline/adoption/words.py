@@ -16,6 +16,20 @@ _FOLD = re.compile(r"(?:^|[_\-. /])(?:fold|cv|split)[_\-. ]?(\d{1,3})(?![0-9])",
 # files and arrays that hold ids
 _IDS = {"id", "ids", "names", "filenames", "keys", "cases"}
 _LABELS = {"label", "labels", "instance", "instances", "objects"}
+# what arrays that lie together are called as
+PREDICTED, MASKS, BESIDE = "predictions", "masks", "beside"
+_PREDICTED = {
+    *("pred", "preds", "predicted", "prediction", "predictions", "prob", "probs", "probability", "probabilities"),
+    *("softmax", "sigmoid", "logit", "logits", "output", "outputs", "hat"),
+}
+_TRUTH = {"y", "true", "truth", "gt", "gts", "groundtruth", "target", "targets", "annotation", "annotations"}
+# what was answered, or should have been
+_MASKS = {"mask", "masks", *_LABELS}
+# what a network saw, and how sure it was
+_BESIDE = {
+    *("x", "image", "images", "img", "imgs", "input", "inputs", "feature", "features", "box", "boxes", "bboxes"),
+    *("uncertainty", "variance", "var", "std", "entropy", "weight", "weights"),
+}
 
 
 def role_of(name: str) -> str:
@@ -49,6 +63,17 @@ def holds_ids(name: str) -> bool:
 def holds_labels(name: str) -> bool:
     """Whether it is called as maps of whole numbers are, each an object or a class."""
     return bool(set(tokens_of(name)) & _LABELS)
+
+
+def array_called(name: str) -> str:
+    """What an array of a file is called as: `predictions`; `masks`, which may be predicted or be the truth; `beside`,
+    what is the truth for certain, or was seen, or says how sure a network was; blank where its name says nothing."""
+    tokens = set(tokens_of(name))
+    if tokens & _PREDICTED:
+        return PREDICTED
+    if tokens & _TRUTH:
+        return BESIDE
+    return MASKS if tokens & _MASKS else BESIDE if tokens & _BESIDE else ""
 
 
 def _spelt(name: str) -> list[str]:

@@ -358,6 +358,49 @@ def test_arrays_that_are_not_read_are_said(job, tmp_path, capsys):
     assert "left out: the array(s) uncertainty beside " in capsys.readouterr().out
 
 
+BESIDE = {
+    "outputs": "masks",
+    "prob_maps": "labels",
+    "y_prob": "y_true",
+    "pred_masks": "gt_masks",
+    "heat": "masks",
+    "scores": "labels",
+    "masks": "targets",
+    "softmax": "pred_labels",
+    "oof_preds": "oof_masks",
+    "preds": "oof_masks",
+}
+
+
+@pytest.mark.parametrize("meant", BESIDE)
+@pytest.mark.parametrize("layout", ["stack", "files", "h5"])
+def test_the_truth_beside_predictions_is_not_taken_for_them(job, tmp_path, meant, layout, capsys):
+    values, ids, odd = drawn(job), parts(job)["oof"], BESIDE[meant]
+    more = {"loss": np.zeros(3, np.float32), "images": np.zeros((len(ids), SIDE, SIDE), np.float32)}
+    truth = (stack(values, ids) > 127).astype(np.uint8)
+    if layout == "stack":
+        np.savez(tmp_path / "oof.npz", **{odd: truth, meant: stack(values, ids, share)}, **more, ids=ids)
+    elif layout == "files":
+        (tmp_path / "oof").mkdir()
+        for name, mask in zip(ids, truth, strict=True):
+            held = {odd: mask, meant: share(values[name]), "images": more["images"][0], "loss": more["loss"]}
+            np.savez(tmp_path / "oof" / f"{name}.npz", **held)
+    else:
+        with h5py.File(tmp_path / "oof.h5", "w") as file:
+            for key, array in {odd: truth, meant: stack(values, ids, share), **more, "ids": ids}.items():
+                file[key] = array
+    expect(adopted(job, tmp_path, f"{meant} {odd} {layout}"), values, tests=())
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out")]
+    assert odd in line and "images" in line
+
+
+def test_logits_are_read_beside_the_truth(job, tmp_path):
+    values, ids = drawn(job, low=1, high=254), parts(job)["oof"]
+    truth = stack(values, ids) > 127
+    np.savez(tmp_path / "oof.npz", logits=stack(values, ids, logit), masks=truth, ids=ids)
+    expect(adopted(job, tmp_path, "logits, masks", logits=True), values, tests=())
+
+
 def test_ids_of_another_fold_are_not_taken(job, tmp_path):
     values = drawn(job)
     for fold in range(3):

@@ -204,6 +204,26 @@ def test_a_fold_that_lacks_images(job, tmp_path):
     assert "lacks 2 of the images that folds/tiny-3.csv holds out in fold 1" in refused(job, tmp_path)
 
 
+@pytest.mark.parametrize("names", [("y_pred", "y_prob"), ("a", "b"), ("y_true", "images")])
+def test_arrays_of_which_each_may_be_meant_are_named(job, tmp_path, names):
+    np.savez(tmp_path / "oof.npz", **dict.fromkeys(names, shares(job)), ids=parts(job)["oof"])
+    assert f"holds the arrays {', '.join(names)}; save the predictions as 'predictions'" in refused(job, tmp_path)
+
+
+@pytest.mark.parametrize("what", ["truth", "half", "shares"])
+def test_masks_that_are_the_truth_itself_are_asked_about(job, tmp_path, capsys, what):
+    table, ids = job.prepared.table, parts(job)["oof"]
+    rows = [table.index[table["id"] == name][0] for name in ids]
+    masks = np.stack([job.prepared.labels[row][..., 0] != 0 for row in rows])
+    count = sum(mask.any() for mask in masks)
+    if what == "half":
+        masks[::2] = ~masks[::2]
+    np.savez(tmp_path / "oof.npz", masks=masks * 0.9 if what == "shares" else masks, ids=ids)
+    adopted(job, tmp_path, f"truth {what}")
+    line = f"oof.npz:masks equals the masks of {count} of {count} held-out images: is it the truth?"
+    assert (line in capsys.readouterr().out) == (what == "truth")
+
+
 def test_two_of_the_same(job, tmp_path):
     values = drawn(job)
     for name in ("oof_a.npz", "oof_b.npz"):

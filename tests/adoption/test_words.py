@@ -30,6 +30,19 @@ def test_a_name_says_role_and_fold(name, role, fold):
     assert (words.role_of(name), words.fold_of(name)) == (role, fold)
 
 
+@pytest.mark.parametrize(
+    ("called", "names"),
+    [
+        (words.PREDICTED, ("probabilities", "prob_maps", "y_prob", "pred_masks", "oof_outputs", "logits")),
+        (words.MASKS, ("masks", "labels", "oof_masks", "instance_map")),
+        (words.BESIDE, ("y", "y_true", "gt_masks", "true_labels", "ground_truth", "targets", "images", "uncertainty")),
+        ("", ("p", "oof", "salt")),
+    ],
+)
+def test_a_name_of_an_array_says_whether_it_was_predicted(called, names):
+    assert {words.array_called(name) for name in names} == {called}
+
+
 def test_ids_and_labels_are_called_so():
     assert [words.holds_ids(name) for name in ("ids", "test_ids", "image_id", "filenames", "preds")] == [True] * 4 + [
         False
