@@ -1,5 +1,7 @@
 """Ids that another program wrote, and which image of ours each of them is."""
 
+import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +11,9 @@ import numpy as np
 from pipeline.adoption import words
 from pipeline.adoption.arrays import Arrays
 from pipeline.errors import UserError, shown
-from pipeline.raw.places.names import PICTURES, unpadded
+from pipeline.raw.places.names import PICTURES, tokens_of, unpadded
 from pipeline.store import disk
+from pipeline.store.mending import INDEX
 
 ENDINGS = (".npy", ".txt", ".csv")
 _COLUMNS = ("id", "ids", "image_id", "imageid", "image", "img", "name", "filename", "file", "case")
@@ -30,21 +33,66 @@ def of_array(values: np.ndarray, where: str) -> list[str]:
     return [str(value) for value in values.tolist()]
 
 
-def of_file(path: Path) -> list[str]:
-    """One id for each row of a npy, a text, or a csv (its column `id`, else the first). Raises UserError."""
+def of_file(path: Path, count: int) -> dict[str, list[str]]:
+    """One id for each row of a npy, a text, or a csv: of this all columns, the likeliest first. Raises UserError.
+
+    Args: count: of pictures.
+    """
     if path.suffix.lower() == ".npy":
-        return of_array(Arrays(path)[""], str(path))
+        return {"": of_array(Arrays(path)[""], str(path))}
     if path.suffix.lower() == ".txt":
-        return [line.strip() for line in disk.read_text(path).splitlines() if line.strip()]
+        return {"": [line.strip() for line in disk.read_text(path).splitlines() if line.strip()]}
     header, rows = disk.table_of(disk.read_bytes(path), str(path))
-    column = next((i for i, name in enumerate(header) if name.strip().lower() in _COLUMNS), None)
-    found = [row[column or 0] for row in rows if row]
-    # without the names of columns the first row is an id, too
-    return found if column is not None else [header[0], *found]
+    header, *rows = _apart([header, *(row for row in rows if row)])
+    # where there is a row for each picture beside it, or it is called so, the first row is no id
+    if len(rows) != count and not any(map(_is_known, header)):
+        rows, header = [header, *rows], [""] * len(header)
+    names = [name or f"number {i}" for i, name in enumerate(header, 1)]
+    return {
+        names[i]: [row[i] for row in rows] for i in sorted(range(len(names)), key=lambda i: not _is_known(names[i]))
+    }
 
 
-def beside(near: list[Path], path: Path, name: str, count: int) -> tuple[list[str], list[Path]]:
-    """(ids, the file that they are from): the one beside it that is called so, and is of no other fold.
+def _apart(rows: list[list[str]]) -> list[list[str]]:
+    """The fields of each row, where they are not separated by commas."""
+    for separator in (";", "\t"):
+        found = [row[0].split(separator) for row in rows if len(row) == 1]
+        if len(found) == len(rows) and {len(row) for row in found} == {len(found[0])} != {1}:
+            return found
+    return rows
+
+
+def _is_known(column: str) -> bool:
+    """Whether a column is called as those are that hold ids: `id`, `image_name`, `ImageId`."""
+    return column.strip().lower() in _COLUMNS or tokens_of(column.strip())[-1:] in [[name] for name in _COLUMNS]
+
+
+def column_of(columns: dict[str, list[str]], groups: list[list[str]], names: dict[str, str], where: str) -> str:
+    """The one column whose values are ids of ours, each of another image; the first one where none are.
+
+    Args: columns: of a csv, as `of_file` gives them. groups: ids of ours that may be meant together. names: `renamed`.
+        where: the csv.
+
+    Raises UserError where two columns are of other images each, and nothing tells which of them is meant.
+    """
+    found: dict[str, tuple[list[str], str]] = {}
+    for column, ours in itertools.product(columns, groups):
+        with contextlib.suppress(UserError):
+            found.setdefault(column, matched(columns[column], ours, names, where))
+    # row numbers are spelt without the zeros of names, and pandas calls them so
+    tests = (lambda name: not INDEX.fullmatch(name), _is_known, lambda name: found[name][1] != _ZEROS)
+    for test in tests:
+        found = {name: found[name] for name in found if test(name)} or found
+    if len({tuple(own) for own, _ in found.values()}) > 1:
+        raise UserError(
+            f"{where}: the columns {shown(found)} hold ids of ours each, of other images in a row; keep the one that "
+            "names the picture of the row"
+        )
+    return next(iter(found or columns))
+
+
+def beside(near: list[Path], path: Path, name: str, count: int) -> tuple[dict[str, list[str]], list[Path]]:
+    """(ids as `of_file`, the file that they are from): the one beside it that is called so, and is of no other fold.
 
     Args: near: such files in its folder. name: its own below the folder of all. count: of its pictures.
 
@@ -59,9 +107,10 @@ def beside(near: list[Path], path: Path, name: str, count: int) -> tuple[list[st
             f"{path} holds no ids, and there are none beside it; save them with it, numpy.savez(path, predictions=…, "
             f"ids=…), or write {path.stem}_ids.txt, one a line in the order of the pictures"
         )
-    found = {other: of_file(other) for other in same}
-    fitting = [other for other in same if len(found[other]) == count] or same[:1]
-    if any(found[other] != found[fitting[0]] for other in fitting):
+    found = {other: of_file(other, count) for other in same}
+    first = {other: next(iter(columns.values())) for other, columns in found.items()}
+    fitting = [other for other in same if len(first[other]) == count] or same[:1]
+    if any(first[other] != first[fitting[0]] for other in fitting):
         raise UserError(
             f"{path} has several files of ids beside it: {shown([other.name for other in fitting])}; keep the one that "
             "is in the order of its pictures"
@@ -137,10 +186,11 @@ def _bare(name: str) -> str:
     return base[: len(base) - len(behind)] if behind else base
 
 
+_ZEROS = "without zeros before numbers"
 # what is said -> what is compared
 _RULES: dict[str, Callable[[str], str]] = {
     "": _same,
     "without folders and endings": _without_ending,
     f"without {', '.join(_BEHIND)} behind them": _bare,
-    "without zeros before numbers": lambda name: unpadded(_bare(name)),
+    _ZEROS: lambda name: unpadded(_bare(name)),
 }

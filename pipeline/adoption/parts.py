@@ -32,7 +32,7 @@ class Part:
     Attributes:
         where: the file or the folder, for messages.
         role: `oof`, `test`, or blank where no name says it. fold: its number as it is called, or None.
-        ids: as they are written there.
+        ids: as they are written there. columns: where they are of a csv, all of its columns, the likeliest first.
         read: from a place 0, 1, … to the array of that picture; scores: to those of its objects, or None.
         is_picture: whether it is H x W x C for certain. has_labels: whether it is called as label maps are.
         files: what it is read from. unread: the names of other arrays in its file (or in each of its files).
@@ -48,6 +48,7 @@ class Part:
     has_labels: bool = False
     scores: Callable[[int], np.ndarray] | None = None
     unread: tuple[str, ...] = ()
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -199,7 +200,9 @@ def _of_stack(folder: Path, name: str, companions: list[str]) -> list[Part]:
         own = _own_ids(arrays, role, own_ids, count)
         near = [folder / other for other in companions if folder_of(other) == folder_of(name)]
         ids, files = (
-            (of_ids.of_array(arrays[own], arrays.where(own)), []) if own else of_ids.beside(near, path, name, count)
+            ({own: of_ids.of_array(arrays[own], arrays.where(own))}, [])
+            if own
+            else of_ids.beside(near, path, name, count)
         )
         scores = _scores(arrays, role, _MANY)
         # of a row for each picture; others are of something else
@@ -219,8 +222,9 @@ def _by_role(keys: list[str]) -> dict[str, list[str]]:
     return {role: own for role, own in found.items() if any(called[key] not in odd for key in own)}
 
 
-def _stack(arrays: Arrays, key: str, role: str, name: str, ids: list[str], files: list[Path], scores: str) -> Part:
+def _stack(arrays: Arrays, key: str, role: str, name: str, columns: dict, files: list[Path], scores: str) -> Part:
     where, count = arrays.where(key), len(arrays[key])
+    ids = next(iter(columns.values()))
     if len(ids) != count:
         raise UserError(f"{where} holds {count} pictures, and there are {len(ids)} ids; write one for each")
     return Part(
@@ -232,6 +236,7 @@ def _stack(arrays: Arrays, key: str, role: str, name: str, ids: list[str], files
         files=files,
         has_labels=words.holds_labels(key or stem(name)),
         scores=(lambda place: arrays[scores][place]) if scores else None,
+        columns=columns,
     )
 
 

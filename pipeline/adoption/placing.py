@@ -5,7 +5,7 @@ in one fold.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from pipeline.adoption import ids, volumes, words
 from pipeline.adoption.parts import Part
 from pipeline.errors import UserError, shown
 from pipeline.store.fold_table import FoldTable
-from pipeline.store.prepared import Prepared
+from pipeline.store.prepared import VOLUME, Prepared
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ def all_owned(parts: list[Part], prepared: Prepared, names: dict[str, str]) -> t
     found, notes = [], []
     is_named = any(part.role == words.OOF for part in parts)
     for part in parts:
+        if len(part.columns) > 1:
+            part, said = _by_column(part, prepared, names)
+            notes.append(said)
         sliced = volumes.in_slices(part, prepared, names)
         if sliced:
             notes.append(f"{part.where}: {len(part)} volumes, dealt out to {len(sliced)} slices")
@@ -92,6 +95,20 @@ def all_owned(parts: list[Part], prepared: Prepared, names: dict[str, str]) -> t
     kept = [one for one in found if one.part.role or one.role not in named]
     notes += [f"left out: {one.part.where}: others are called {one.role}" for one in found if one not in kept]
     return kept, notes
+
+
+def _by_column(part: Part, prepared: Prepared, names: dict[str, str]) -> tuple[Part, str]:
+    """The part with the ids of the column of its csv that holds them, and a line that says which.
+
+    Raises UserError where that is not told.
+    """
+    table, where = prepared.table, str(part.files[-1])
+    rows = {words.OOF: prepared.train, words.TEST: prepared.test}
+    own = [rows[part.role]] if part.role else [*rows.values(), np.arange(len(table))]
+    groups = [table["id"].iloc[places].tolist() for places in own]
+    groups.append([name for name in dict.fromkeys(table[VOLUME]) if name])
+    column = ids.column_of(part.columns, groups, names, where)
+    return replace(part, ids=part.columns[column]), f"{where}: ids are those of the column {column}"
 
 
 def plan(parts: list[Owned], table: FoldTable, prepared: Prepared, file: str) -> Plan:

@@ -358,6 +358,49 @@ def test_arrays_that_are_not_read_are_said(job, tmp_path, capsys):
     assert "left out: the array(s) uncertainty beside " in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory):
+    """A job whose images are called 0, 1, …"""
+    chosen = competition(train=9)
+    images = [replace(image, id=str(i)) for i, image in enumerate(chosen.read(None).images)]
+    return job_of(tmp_path_factory.mktemp("numbered"), replace(chosen, read=lambda raw: RawData(images)))
+
+
+ROWS = {
+    "id_code\n": "{id}",
+    "": "{id}",
+    ",image_name\n": "{row},{id}",
+    "Unnamed: 0,ImageName\n": "{row},{id}.png",
+    "index,code\n": "{row},{id}",
+    "number,id,fold\n": "{row},{id},0",
+    "id,image,path\n": "{id},{id}.png,train/{id}.png",
+    "epoch,which\n": "7,{id}",
+    "nr;id\n": "{row};{id}",
+    "id\tnr\n": "{id}\t{row}",
+}
+
+
+@pytest.mark.parametrize("header", ROWS)
+def test_the_column_of_a_csv_that_holds_ids_is_found(numbered, tmp_path, header, capsys):
+    values, ids = drawn(numbered), parts(numbered)["oof"]
+    np.save(tmp_path / "oof.npy", stack(values, ids, share))
+    rows = [ROWS[header].format(row=row, id=name) for row, name in enumerate(ids)]
+    (tmp_path / "oof_ids.csv").write_text(header + "\n".join(rows) + "\n")
+    expect(adopted(numbered, tmp_path, f"column {list(ROWS).index(header)}"), values, tests=())
+    several = len(ROWS[header].split("{")) + ROWS[header].startswith("7") > 2
+    assert ("oof_ids.csv: ids are those of the column " in capsys.readouterr().out) == several
+
+
+@pytest.mark.parametrize("row", ["{row},{id}", "{row},{id}.png", "{id},{row}"])
+def test_two_columns_of_ids_of_other_images_are_refused(numbered, tmp_path, row):
+    values, ids = drawn(numbered), parts(numbered)["oof"]
+    np.save(tmp_path / "oof.npy", stack(values, ids, share))
+    rows = [row.format(row=number, id=name) for number, name in enumerate(ids)]
+    (tmp_path / "oof_ids.csv").write_text("id,image\n" + "\n".join(rows))
+    with pytest.raises(UserError, match=r"oof_ids\.csv: the columns id, image hold ids of ours each, of other images"):
+        adopted(numbered, tmp_path, "two columns")
+
+
 BESIDE = {
     "outputs": "masks",
     "prob_maps": "labels",
