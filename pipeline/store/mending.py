@@ -98,16 +98,19 @@ def _key(key) -> tuple[str, ...]:
 
 
 def counted_from_other(content: bytes, form: Format, expected: Expected, where: str) -> str:
-    """Which other way of counting runs would make them valid, in words; blank where none would.
+    """Which other way of counting runs would make them valid, in words; blank where none would, or they are valid.
 
     Raises UserError for what is no csv.
     """
     header, rows = disk.table_of(content, where)
     if header != form.columns:
         return ""
+    rows = [row for row in rows if row]
     pixels = {name: int(h) * int(w) for name, h, w in zip(expected.ids, expected.heights, expected.widths, strict=True)}
     fields = [row[form.rle_place] for row in rows]
     sizes = np.array([pixels.get(form.split(form.key_of(row)[0])[0], 0) for row in rows])
+    if _suits(form, fields, sizes):
+        return ""
     for said, other in _others(form):
         if _suits(other, fields, sizes):
             return said

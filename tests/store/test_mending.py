@@ -85,7 +85,11 @@ def test_a_number_that_is_no_row_number_is_no_index():
     [
         ("id,rle\na,0 2\nb,\nc,\n", "counted from 0, not 1"),
         ("id,rle\na,2 1 1 1\nb,\nc,\n", "from the end of the run before"),
+        ("id,rle\na,0 2\n\nb,\nc,\n\n", "counted from 0, not 1"),
+        ("id,rle\na,1 1\n\nb,\nx,\n", ""),
         ("id,rle\na,1 9\nb,\nc,\n", ""),
+        # something else is wrong with it
+        ("id,rle\na,1 1\nb,\nb,\nc,\n", ""),
     ],
 )
 def test_another_way_of_counting_is_named(text, said):
