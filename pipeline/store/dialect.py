@@ -4,6 +4,7 @@ Competitions differ in all of it. One `Format` reads a train csv, writes a submi
 there is no csv but a zip of files (`store/zipped.py`).
 """
 
+import json
 import re
 from dataclasses import dataclass, fields
 
@@ -179,17 +180,38 @@ class Format:
         return self._runs(*self._objects(fields), _MOST)
 
     def parse_strictly(self, fields: list[str]) -> Runs:
-        """The same for a submission, where what is empty is written as the format says and numbers stand as they are
-        written. Raises RunError."""
+        """The same for a submission, where what is empty, and each object, is written as the format says and numbers
+        stand as they are written. Raises RunError."""
         has = [field != self.empty for field in fields]
         odd = next((i for i, field in enumerate(fields) if has[i] and self.is_empty(field)), None)
         if odd is not None:
             raise RunError(odd, f"'{fields[odd]}': {self._said_of_empty()}")
         of_text = np.flatnonzero(has)
         if self.between or self.brackets:
-            found = self.parse([fields[i] for i in of_text])
-            return Runs(found.rows, found.starts, found.lengths, of_text[found.of_text])
+            parts = [(i, part) for i in of_text.tolist() for part in self._parts(fields[i])]
+            of_text = np.array([i for i, _ in parts], np.int64)
+            return self._runs([self._numbers(*part) for part in parts], of_text, _MOST)
         return self._runs([fields[i] for i in of_text], of_text, np.iinfo(np.int64).max)
+
+    def _parts(self, field: str) -> list[str]:
+        """The objects of a field, as they are written."""
+        return field.split(self.between) if self.between else [field]
+
+    def _numbers(self, row: int, part: str) -> str:
+        """The numbers of an object with a space between, as `rle.parse_many` reads them. Raises RunError for what is no
+        object as the format writes it: who reads it as JSON would fail."""
+        if self.is_empty(part):
+            raise RunError(row, f"'{part}' stands for an object without pixels; leave it out")
+        if not self.brackets:
+            return part.strip()
+        try:
+            numbers = json.loads(part)
+        except (ValueError, RecursionError):
+            numbers = None
+        if not isinstance(numbers, list) or not numbers or not all(type(number) is int for number in numbers):
+            apart = f", and '{self.between}' between objects" if self.between else ""
+            raise RunError(row, f"'{part.strip()[:40]}' is not a JSON list of whole numbers, as [1, 3, 10, 2]{apart}")
+        return " ".join(map(str, numbers))
 
     def _runs(self, objects: list[str], of_text: np.ndarray, most: int) -> Runs:
         """Of the texts of single objects, with larger numbers than `most` taken for it. Raises RunError as `parse`."""
@@ -241,7 +263,7 @@ class Format:
         """The texts of single objects, with one space between numbers, and the index of the field of each."""
         texts, of_text = [], []
         for index, field in enumerate(fields):
-            for part in field.split(self.between) if self.between else (field,):
+            for part in self._parts(field):
                 if not self.is_empty(part):
                     texts.append(" ".join(part.translate(_SPACES).split()))
                     of_text.append(index)

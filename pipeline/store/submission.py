@@ -106,11 +106,13 @@ class Answers:
     where: str
 
     def summary(self) -> Summary:
-        """What it holds. Raises UserError where two rows of an image claim a pixel that may be claimed once."""
+        """What it holds. Raises UserError where two objects of an image claim a pixel that may be claimed once."""
         runs, count = self.runs, len(self.expected.ids)
         image = self.image[runs.rows]
-        if self.form.several:
-            _check_disjoint(image, runs.starts, runs.lengths, self.expected.ids, self.where)
+        if self.form.several or self.form.between:
+            # objects of several rows, or of one field
+            unit = image if self.form.several else runs.of_text[runs.rows]
+            _check_disjoint(unit, image, runs, self.expected.ids, self.where)
         area = np.bincount(image, weights=runs.lengths, minlength=count)
         filled = area[area > 0]
         return Summary(
@@ -165,8 +167,8 @@ def validate(table: Table, form: Format, expected: Expected, where: str) -> Summ
     """Checks a submission against what is expected of it.
 
     Ids exactly the expected ones in their order, none twice (unless the format allows several rows), every run
-    sorted, positive, in range and not overlapping, also between the rows of one image where each pixel may be
-    claimed once; what is empty written as the format says.
+    sorted, positive, in range and not overlapping, also between the rows of one image, or the objects of one field,
+    where each pixel may be claimed once; what is empty written as the format says.
 
     Raises UserError naming the first offending row.
     """
@@ -253,14 +255,14 @@ def _check_keys(keys: list, wanted: list, form: Format, where: str) -> None:
         raise UserError(f"{where}, row {row + 2}: found {keys[row]} where the sample submission has {wanted[row]}")
 
 
-def _check_disjoint(images, starts, lengths, ids: list[str], where: str) -> None:
-    """No pixel of an image in two rows."""
-    order = np.lexsort((starts, images))
-    image, start, end = images[order], starts[order], (starts + lengths)[order]
-    bad = np.flatnonzero((image[1:] == image[:-1]) & (start[1:] < end[:-1]))
+def _check_disjoint(units: np.ndarray, images: np.ndarray, runs: Runs, ids: list[str], where: str) -> None:
+    """No pixel in two runs of one unit. `units`, `images`: of each run."""
+    order = np.lexsort((runs.starts, units))
+    unit, start, end = units[order], runs.starts[order], (runs.starts + runs.lengths)[order]
+    bad = np.flatnonzero((unit[1:] == unit[:-1]) & (start[1:] < end[:-1]))
     if len(bad):
         i = bad[0] + 1
-        raise UserError(f"{where}: two masks of image {ids[image[i]]} overlap at pixel {start[i]}")
+        raise UserError(f"{where}: two masks of image {ids[images[order[i]]]} overlap at pixel {start[i]}")
 
 
 def expected(competition, prepared) -> Expected:

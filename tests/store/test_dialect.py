@@ -57,6 +57,55 @@ def test_what_is_written_is_read_again(dialect, masks):
     kept = masks[masks.any(axis=(1, 2))]
     found = dialect.decode(dialect.encode(masks), *masks.shape[1:])
     assert found.shape == kept.shape and (found == kept).all()
+    # a submission that is written is valid
+    runs = dialect.parse_strictly([dialect.encode(masks)])
+    assert len(runs.of_text) == len(kept)
+    dialect.check(runs, np.full(len(kept), kept[0].size if len(kept) else 0))
+
+
+JSON, FIELDS = Format(between=";", brackets=True, empty="authentic"), Format(between=";")
+
+
+@pytest.mark.parametrize(("dialect", "field"), [(JSON, " [1,2];[4, 1]"), (JSON, "[1, 2]"), (FIELDS, "1 2; 4 1")])
+def test_objects_of_one_field_are_read_strictly(dialect, field):
+    runs = dialect.parse_strictly([dialect.empty, field])
+    assert runs.starts.tolist() == [1, 4][: len(runs.of_text)] and set(runs.of_text.tolist()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "field", "says"),
+    [
+        *(
+            (JSON, field, r"is not a JSON list of whole numbers, as \[1, 3, 10, 2\], and ';' between")
+            for field in (
+                "[1, 3",
+                "1 3",
+                "[1, 3]]]",
+                "[1, 3][20, 2]",
+                "[[1, 3], [20, 2]]",
+                "[1, 3];[20, 2",
+                "[1.0, 3]",
+                "[]",
+                "[true, 3]",
+                '{"1": 3}',
+                "[01, 3]",
+                "[1, 3], [20, 2]",
+                "[" * 100_000,
+            )
+        ),
+        (JSON, "[1, 3];", "'' stands for an object without pixels"),
+        (JSON, "[1, 3];authentic", "'authentic' stands for an object without pixels"),
+        (FIELDS, "1 3;;5 2", "'' stands for an object without pixels"),
+        (FIELDS, "[1, 3];[5, 2]", "is not a list of whole numbers with one space between"),
+        (FIELDS, "1  3", "is not a list of whole numbers with one space between"),
+        (JSON, "[1, 3, 5]", "an odd count of numbers"),
+        (JSON, "[-1, 3]", "is not a list of whole numbers"),
+    ],
+)
+def test_what_another_reader_would_fail_at_is_no_object(dialect, field, says):
+    with pytest.raises(rle.RunError, match=says) as found:
+        dialect.parse_strictly([dialect.empty, field])
+    assert found.value.row == 1
 
 
 @pytest.mark.parametrize("empty", ["", " ", "-", "-1", "nan", "NaN", "NA", "<NA>", "None", "null", "1 0", "0 0"])

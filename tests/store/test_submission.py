@@ -47,6 +47,14 @@ def test_the_summary_of_a_good_file_is_that_counted_by_hand():
     assert summary.area == (1 + 14) / 2
 
 
+def test_objects_of_one_field_do_not_overlap_and_those_of_other_fields_may():
+    form = Format("id", "rle", class_column="class", between=";")
+    good = "id,class,rle\na,car,1 2;4 1\na,tree,1 2\nb,car,\nb,tree,3 1\n"
+    assert validate(good, form, TWO_CLASSES).area == (5 + 1) / 2
+    line = refusal(good.replace("1 2;4 1", "4 2;1 1;5 1"), form, TWO_CLASSES)
+    assert "two masks of image a overlap at pixel 5" in line
+
+
 def test_blank_fields_are_empty_masks():
     assert validate("id,rle_mask\na,\nb,\nc,\n") == submission.Summary(rows=3, images=3, empty=1.0, area=0.0)
     assert validate('id,rle_mask\na,""\nb,""\nc,1 1\n').empty == pytest.approx(2 / 3)
