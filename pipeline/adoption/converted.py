@@ -91,13 +91,15 @@ def reader(part: Part, task: Task, size: tuple[int, int], how: How) -> Reader:
     """
     first = part.read(0)
     said = "last" if part.is_picture else how.channels
-    place = axes.placed(first.shape, foreign.channel_counts(task), size, said, part.where)
+    counts = foreign.channel_counts(task)
+    # whole numbers may also be maps of labels, of one channel
+    counts = (*counts, 1) if first.dtype.kind in "uib" and foreign.reads_labels(task) and 1 not in counts else counts
+    place = axes.placed(first.shape, counts, size, said, part.where)
     channels = axes.laid_out(first, place).shape[2]
     labels = _are_labels(part, first, channels, task)
-    if not labels and channels not in foreign.channel_counts(task):
+    if not labels and channels not in counts:
         raise UserError(
-            f"{part.where} holds pictures of one channel; {foreign.channel_counts(task)[0]} are answered here: "
-            f"{shown(task.classes)}"
+            f"{part.where} holds pictures of one channel; {counts[0]} are answered here: {shown(task.classes)}"
         )
     return Reader(part, task, how, place, labels, 1.0, channels)
 

@@ -280,6 +280,37 @@ def test_softmax_of_exclusive_classes(tmp_path):
         assert np.abs(found.astype(int) - wanted).max() <= 1 and np.mean(found != wanted) < 0.001
 
 
+@pytest.fixture(scope="module")
+def exclusive(tmp_path_factory):
+    task = MultiClass(("sky", "road", "tree"))
+    return job_of(tmp_path_factory.mktemp("exclusive"), competition(task=task, tests=[square(4)], form=CLASSES))
+
+
+MAPS = {
+    "N x H x W": one_npz(lambda array: array),
+    "N x 1 x H x W": one_npz(lambda array: array[None].astype(np.int64)),
+    "N x H x W x 1": one_npz(lambda array: array[..., None].astype(np.int32)),
+    "png": lambda folder, job, maps: [
+        pictures(folder / role, maps, ids, ".png", lambda a: a) for role, ids in parts(job).items()
+    ],
+    "npy of each": lambda folder, job, maps: [
+        np.save(folder / "oof" / f"{name}.npy", maps[name][None]) for name in parts(job)["oof"]
+    ],
+}
+
+
+@pytest.mark.parametrize("layout", MAPS)
+def test_maps_of_exclusive_classes_with_one_channel_or_none(exclusive, tmp_path, layout, capsys):
+    rng, names = np.random.default_rng(2), exclusive.prepared.table["id"]
+    maps = {name: rng.integers(0, 3, (SIDE, SIDE)).astype(np.uint8) for name in names}
+    (tmp_path / "oof").mkdir()
+    MAPS[layout](tmp_path, exclusive, maps)
+    values = {name: exclusive.competition.task.target(array[..., None]) for name, array in maps.items()}
+    tests = () if layout == "npy of each" else "all"
+    expect(adopted(exclusive, tmp_path, f"maps {layout}"), values, tests=tests)
+    assert ": maps of labels" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("fit", "shape"), [("pad", (32, 32)), ("pad", (31, 40)), ("double", (48, 50)), ("resize", (40, 16))]
 )

@@ -156,6 +156,18 @@ def test_one_channel_of_several_classes(layers, tmp_path):
     assert "holds pictures of one channel; 2 are answered here: a, b" in refused(layers, tmp_path / "x")
 
 
+def test_one_channel_of_exclusive_classes_is_a_map_of_their_numbers(tmp_path):
+    job = job_of(tmp_path, competition(task=MultiClass(("sky", "road", "tree")), form=CLASSES))
+    maps = np.zeros((18, 1, SIDE, SIDE), np.uint8)
+    maps[2:, 0, 3] = 127
+    whole(tmp_path / "x", job, maps)
+    assert "holds the numbers 127; the classes are 0 to 2" in refused(job, tmp_path / "x")
+    whole(tmp_path / "shares", job, maps / np.float32(255))
+    assert "in which no axis holds the 3 channel(s)" in refused(job, tmp_path / "shares")
+    whole(tmp_path / "two", job, np.repeat(maps, 2, 1))
+    assert "in which no axis holds the 3 channel(s) that are answered here (or 1)" in refused(job, tmp_path / "two")
+
+
 def test_ids(job, tmp_path):
     ids = parts(job)["oof"]
     whole(tmp_path / "unknown", job, shares(job), [*ids[:-1], "zz"])
