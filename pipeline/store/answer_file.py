@@ -1,23 +1,30 @@
 """What a competition is sent, by one door: a csv of run lengths, or a zip of files (`Format.files`)."""
 
 import copy
+import gzip
+import io
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import UserError, shown
 from pipeline.store import disk, mending, submission, zipped
 from pipeline.store.dialect import Format
 from pipeline.store.submission import Expected, Summary
 
+MOST = 1 << 32  # bytes of a csv that is unpacked
+
 
 class Csv:
-    """A csv that was read. Raises UserError where it is none of this format."""
+    """A csv that was read, packed or not. Raises UserError where it is none of this format."""
 
     def __init__(self, path: Path, form: Format, where: str = ""):
-        self.form, self.where = form, where or str(path)
-        self.table = submission.read_csv(path, form)
+        content, packed = content_of(path)
+        self.form, self.where = form, where or packed
+        self.table = submission.table_of(content, form, packed)
         self._answers: submission.Answers | None = None
 
     def ids(self, known: Iterable[str]) -> list[str]:
@@ -48,6 +55,44 @@ class Csv:
 
     def _images(self) -> list[str]:
         return [self.form.split(key)[0] for key in self.table[self.form.id_column]]
+
+
+def content_of(path: Path) -> tuple[bytes, str]:
+    """The bytes of a csv, and what to call it in errors: of `.zip` or `.gz` what is packed in it, as Kaggle reads it.
+
+    Raises UserError where that is damaged, or a zip holds anything but one csv.
+    """
+    content = disk.read_bytes(path)
+    unpacked = _UNPACKED.get(path.suffix.lower())
+    if unpacked is None or not content.startswith(_BEGIN[path.suffix.lower()]):
+        return content, str(path)
+    try:
+        found, name = unpacked(io.BytesIO(content), str(path))
+    except (OSError, *zipped.DAMAGE, *zipped.LOCKED) as error:
+        raise UserError(f"{path} cannot be unpacked ({error}); pack it again, without a password") from error
+    if len(found) > MOST:
+        raise UserError(f"{path} holds more than {MOST >> 30} GB, no csv of a submission; pack the csv again")
+    return found, f"{path}, {name}"
+
+
+def _of_zip(file: io.BytesIO, where: str) -> tuple[bytes, str]:
+    with zipfile.ZipFile(file) as archive:
+        names = [
+            info.filename for info in archive.infolist() if not info.is_dir() and not zipped.is_litter(info.filename)
+        ]
+        if len(names) != 1 or not names[0].lower().endswith(".csv"):
+            raise UserError(f"{where} holds {shown(names) or 'nothing'}, not one csv; pack the csv alone, or unpack it")
+        with archive.open(names[0]) as member:
+            return member.read(MOST + 1), names[0]
+
+
+def _of_gz(file: io.BytesIO, where: str) -> tuple[bytes, str]:
+    with gzip.open(file) as packed:
+        return packed.read(MOST + 1), "unpacked"
+
+
+_UNPACKED = {".zip": _of_zip, ".gz": _of_gz}
+_BEGIN = {".zip": b"PK", ".gz": b"\x1f\x8b"}
 
 
 def opened(path: Path, form: Format, where: str = "") -> Csv | zipped.Files:
@@ -83,11 +128,13 @@ def mended(path: Path, form: Format, expected: Expected) -> Mended:
             return zip(expected.ids, files.decoded(expected), strict=True)
 
         return Mended(done, summary, lambda target: zipped.write(target, form, answers()))
-    rows, done = mending.mended(disk.read_bytes(path), form, expected, str(path))
-    summary = submission.validate(submission.table_from(rows, form), form, expected, f"{path}, when mended")
+    content, where = content_of(path)
+    rows, done = mending.mended(content, form, expected, where)
+    summary = submission.validate(submission.table_from(rows, form), form, expected, f"{where}, when mended")
+    done = [*(["unpacked"] if where != str(path) else []), *done]
     return Mended(done, summary, lambda target: disk.write_rows(target, form.columns, rows))
 
 
 def counted_from_other(path: Path, form: Format, expected: Expected) -> str:
     """Which other way of counting runs would make a csv valid, in words; blank where none would."""
-    return "" if form.files else mending.counted_from_other(disk.read_bytes(path), form, expected, str(path))
+    return "" if form.files else mending.counted_from_other(content_of(path)[0], form, expected, str(path))

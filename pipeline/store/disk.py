@@ -4,6 +4,7 @@ A finished file is the only state. It is written under a temporary name of the p
 flushed to the disk and renamed.
 """
 
+import codecs
 import contextlib
 import csv
 import ctypes
@@ -255,9 +256,11 @@ def _own_table(path: Path) -> tuple[list[str], list[list[str]]]:
 def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
     """(names, rows) of a csv file's bytes; a blank line is a row without fields. `where` names them in errors.
 
-    Raises UserError: not UTF-8, not a csv, nothing in it, or a row with more or fewer fields than there are names
-    (pandas would take the first field for an index, or make up the last).
+    Raises UserError: packed, not UTF-8, not a csv, nothing in it, or a row with more or fewer fields than there are
+    names (pandas would take the first field for an index, or make up the last).
     """
+    if odd := next((said for begins, said in _NO_CSV.items() if content.startswith(begins)), None):
+        raise UserError(f"{where} is not a csv: {odd}")
     try:
         header, *rows = _rows_of(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -268,6 +271,17 @@ def table_of(content: bytes, where: str) -> tuple[list[str], list[list[str]]]:
         if row and len(row) != len(header):
             raise UserError(f"{where}, row {number}: {len(row)} field(s) under {len(header)} names")
     return header, rows
+
+
+# what bytes begin with that are no text in UTF-8
+_NO_CSV = {
+    b"PK\x03\x04": "it is a zip, or a workbook of Excel's; unpack it, or save it as csv",
+    b"\x1f\x8b": "it is packed with gzip; unpack it",
+    b"7z\xbc\xaf": "it is packed with 7z; unpack it",
+    b"\xfd7zXZ": "it is packed with xz; unpack it",
+    codecs.BOM_UTF16_LE: "it is text in UTF-16; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "it is text in UTF-16; save it as UTF-8",
+}
 
 
 def _rows_of(text: str) -> Iterable[list[str]]:

@@ -173,7 +173,7 @@ def mended(path: Path, form: Format, expected: Expected) -> tuple[Files, list[st
     not valid, or nothing can be mended without guessing."""
     files, done = Files(path, form), []
     wanted, named = {form.file_of(name) for name in expected.ids}, dict(files.named)
-    litter = [name for name in named if _is_litter(name)]
+    litter = [name for name in named if is_litter(name)]
     if litter:
         named = {name: place for name, place in named.items() if name not in litter}
         done.append(f"{len(litter)} file(s) of the system's taken out")
@@ -195,7 +195,7 @@ def _top_of(name: str, wanted: set[str]) -> str:
     return next(("/".join(parts[:i]) for i in range(1, len(parts)) if "/".join(parts[i:]) in wanted), "")
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
     """Whether a system, and nobody who answers, put it there."""
     *folders, last = name.split("/")
     return "__MACOSX" in folders or last in LITTER or last.startswith("._")

@@ -1,4 +1,4 @@
-"""FILE.csv [--write FIXED.csv] -> is it a valid submission? Any csv from anywhere; how to mend it.
+"""FILE.csv [--write FIXED.csv] -> is it a valid submission? Any csv from anywhere, also .csv.gz, .zip; how to mend it.
 
 What is mended without guessing (the order of rows, missing ones as empty, an index column that pandas wrote, what is
 empty in other words; in a zip of volumes a folder around them, other types of whole numbers) is written into FIXED.csv
@@ -31,10 +31,11 @@ def run(job, words: list[str], write: str = "") -> int:
     if write:
         return _mend(job, path, Path(write), expected)
     try:
-        summary = answer_file.validate(path, job.competition.format, expected)
+        found = answer_file.opened(path, job.competition.format)
+        summary = found.validate(expected)
     except UserError as error:
         raise UserError(f"{error}{_way_on(job, path, expected)}") from error
-    job.say(f"{path}: {_said(summary)}")
+    job.say(f"{found.where}: {_said(summary)}")
     return 0
 
 

@@ -1,6 +1,8 @@
 """Which csv files are a valid submission, and the one line that says why another is not."""
 
+import gzip
 import re
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,6 +68,52 @@ def test_blank_fields_are_empty_masks():
 def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing(ends, begins, last):
     text = begins + GOOD.replace("\n", ends)
     assert validate(text if last else text.removesuffix(ends)) == validate(GOOD)
+
+
+def zipped(path, **files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("_csv", ".csv"), text)
+    return path
+
+
+def test_a_csv_may_be_packed(tmp_path):
+    (tmp_path / "s.csv.gz").write_bytes(gzip.compress(GOOD.encode()))
+    zipped(tmp_path / "s.zip", **{"s_csv": GOOD, "__MACOSX/._s_csv": "x"})
+    for name, said in (("s.csv.gz", "unpacked"), ("s.zip", "s.csv")):
+        path = tmp_path / name
+        assert answer_file.opened(path, ONE).where == f"{path}, {said}"
+        assert answer_file.validate(path, ONE, THREE) == validate(GOOD)
+        found = answer_file.mended(path, ONE, THREE)
+        found.write(tmp_path / "fixed.csv")
+        assert found.done == ["unpacked"] and (tmp_path / "fixed.csv").read_text() == GOOD
+    zipped(tmp_path / "odd.zip", s_csv=GOOD.replace("b,", "b,9 9"))
+    with pytest.raises(UserError, match=r"odd\.zip, s\.csv, row 3 \(id b\): .* ends behind the last pixel"):
+        answer_file.validate(tmp_path / "odd.zip", ONE, THREE)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "says"),
+    [
+        (
+            "s.zip",
+            lambda path: zipped(path, a_csv=GOOD, b_csv=GOOD),
+            "holds a.csv, b.csv, not one csv; pack the csv alone",
+        ),
+        ("s.zip", lambda path: zipped(path, tif="x"), "holds tif, not one csv"),
+        ("s.zip", lambda path: zipped(path), "holds nothing, not one csv"),
+        ("s.zip", lambda path: path.write_bytes(b"PK\x03\x04cut off"), "cannot be unpacked"),
+        ("s.csv.gz", lambda path: path.write_bytes(gzip.compress(GOOD.encode())[:20]), "cannot be unpacked"),
+        ("s.csv", lambda path: zipped(path, s_csv=GOOD), "is not a csv: it is a zip, or a workbook of Excel's; unpack"),
+        ("s.csv", lambda path: path.write_bytes(gzip.compress(GOOD.encode())), "packed with gzip; unpack it"),
+        ("s.csv", lambda path: path.write_text(GOOD, encoding="utf-16"), "it is text in UTF-16; save it as UTF-8"),
+    ],
+)
+def test_what_is_packed_or_written_otherwise_is_named(tmp_path, name, write, says):
+    write(tmp_path / name)
+    with pytest.raises(UserError) as found:
+        answer_file.validate(tmp_path / name, ONE, THREE)
+    assert says in str(found.value) and name in str(found.value)
 
 
 def test_quoted_fields_are_the_same_as_plain_ones():
