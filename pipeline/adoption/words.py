@@ -20,11 +20,12 @@ _LABELS = {"label", "labels", "instance", "instances", "objects"}
 PREDICTED, MASKS, BESIDE = "predictions", "masks", "beside"
 _PREDICTED = {
     *("pred", "preds", "predicted", "prediction", "predictions", "prob", "probs", "probability", "probabilities"),
-    *("softmax", "sigmoid", "logit", "logits", "output", "outputs", "hat"),
+    *("proba", "probas", "probmap", "probmaps", "heatmap", "heatmaps", "softmax", "sigmoid", "logit", "logits"),
+    *("output", "outputs", "score", "scores", "hat"),
 }
 _TRUTH = {"y", "true", "truth", "gt", "gts", "groundtruth", "target", "targets", "annotation", "annotations"}
 # what was answered, or should have been
-_MASKS = {"mask", "masks", *_LABELS}
+_MASKS = {"mask", "masks", "seg", "segs", "segmentation", "segmentations", *_LABELS}
 # what a network saw, and how sure it was
 _BESIDE = {
     *("x", "image", "images", "img", "imgs", "input", "inputs", "feature", "features", "box", "boxes", "bboxes"),

@@ -33,8 +33,8 @@ def test_a_name_says_role_and_fold(name, role, fold):
 @pytest.mark.parametrize(
     ("called", "names"),
     [
-        (words.PREDICTED, ("probabilities", "prob_maps", "y_prob", "pred_masks", "oof_outputs", "logits")),
-        (words.MASKS, ("masks", "labels", "oof_masks", "instance_map")),
+        (words.PREDICTED, ("probabilities", "prob_maps", "y_prob", "pred_masks", "oof_outputs", "logits", "proba")),
+        (words.MASKS, ("masks", "labels", "oof_masks", "instance_map", "seg")),
         (words.BESIDE, ("y", "y_true", "gt_masks", "true_labels", "ground_truth", "targets", "images", "uncertainty")),
         ("", ("p", "oof", "salt")),
     ],
