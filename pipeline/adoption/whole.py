@@ -63,18 +63,20 @@ class Taken:
 
     def _of_truth(self, looked_at: int = 64) -> list[str]:
         """A line where most masks equal those that they are scored on, in some images of all that hold anything."""
+        coverage, labels = self.prepared.columns["coverage"], self.prepared.labels
         pairs = [pair for own in self.plan.valid.values() for pair in own if id(pair[0]) in self.certain]
-        truth = [(pair, self.prepared.labels[self.rows[id(pair[0])][pair[1]]]) for pair in pairs]
-        truth = [(pair, labels) for pair, labels in truth if labels.any()]
-        truth = truth[:: max(1, len(truth) // looked_at)]
-        answers = self.converted([pair for pair, _ in truth])
+        pairs = [(pair, self.rows[id(pair[0])][pair[1]]) for pair in pairs]
+        pairs = [(pair, row) for pair, row in pairs if coverage[row] > 0]
+        pairs = pairs[:: max(1, len(pairs) // looked_at)]
+        answers = self.converted([pair for pair, _ in pairs])
         same = sum(
-            np.array_equal(answer, self.task.target(labels))
-            for (_, labels), (_, answer) in zip(truth, answers, strict=True)
+            np.array_equal(answer, self.task.target(labels[row]))
+            for (_, row), (_, answer) in zip(pairs, answers, strict=True)
         )
-        if 2 * same <= len(truth):
+        if 2 * same <= len(pairs):
             return []
-        return [f"{pairs[0][0].where} equals the masks of {same} of {len(truth)} held-out images: is it the truth?"]
+        where = pairs[0][0][0].where
+        return [f"{where} equals the masks of {same} of {len(pairs)} held-out images: is it the truth?"]
 
     def _score(self, metric, pictures: list[tuple[Part, int]]) -> float:
         """At .5, of train images."""
