@@ -347,6 +347,23 @@ def test_what_alpha_means(tmp_path, name):
     assert ("the mask is the alpha channel" in said) == is_mask
 
 
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+@pytest.mark.parametrize("large", [False, True])
+def test_the_palette_of_what_is_transparent_is_not_that_of_its_alpha(tmp_path, kind, large):
+    masks = [np.pad(mask[12:60, 10:80] * 0 + 1, ((12, 12), (10, 16))) if large else mask for mask in ONE]
+    files = [with_palette(mask, [(255, 255, 255), (0, 0, 0)], kind, transparency=0) for mask in masks]
+    draft, labels = drafted(folder_of(tmp_path, files, f".{kind.lower()}"))
+    assert draft.kind.labels == "in_alpha(binary)" and not any("0; 255 is background" in line for line in draft.said)
+    assert all(np.array_equal(found, mask) for found, mask in zip(labels, masks, strict=True))
+
+
+def test_a_palette_with_a_transparent_white_and_colours(tmp_path):
+    files = [with_palette(mask, [(255, 255, 255), (255, 0, 0), (0, 255, 0)], transparency=0) for mask in TWO]
+    draft, labels = drafted(folder_of(tmp_path, files))
+    assert draft.kind.labels == "over_black(palette(COLOURS))"
+    assert _each_class(labels, TWO) == [1.0] * 3
+
+
 def test_colours_on_a_transparent_ground_of_white(tmp_path):
     ground = [np.where(labels[..., None] == 0, np.uint8(255), COLOURS[labels]) for labels in SIX]
     masks = [np.dstack([colours, (labels > 0) * np.uint8(255)]) for colours, labels in zip(ground, SIX, strict=True)]
