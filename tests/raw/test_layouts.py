@@ -444,6 +444,31 @@ def test_folders_of_kinds_in_test_are_no_classes_and_their_masks_are_theirs(tmp_
     assert "every mask belongs to an image in test/" in line or (named[:1] == ("good",) and "two masks are" in line)
 
 
+@pytest.mark.parametrize(("part", "count"), [("test", 6), ("val", 9)])
+def test_of_pictures_asked_for_by_a_pattern_those_of_other_parts_have_it_too(tmp_path, part, count):
+    truth = {}
+    for where, start, there in (("train", 0, 6), (part, 30, 3)):
+        for i in range(start, start + there):
+            labels = pair(tmp_path / where, f"a{i}_img.png", f"a{i}_mask.png", i)
+            save(tmp_path / where / f"a{i}_depth.png", scene(60 + i)[0])
+            truth[f"a{i}_img"] = labels
+    named = ("*_img.*", "*_mask.*", *(["test"] if part == "test" else []))
+    data, said = check(tmp_path, truth, *named)
+    assert [image.part for image in data.images].count("train") == count and len(data.images) == 9
+    assert "9 file(s) are not used" in said
+
+
+def test_pictures_and_masks_by_patterns_in_folders_of_parts_and_towns(tmp_path):
+    truth = {}
+    for part in ("train", "val"):
+        for i in range(3):
+            called = f"{part}/ulm/ulm_{i:06d}_000019"
+            image, mask = f"leftImg8bit/{called}_leftImg8bit.png", f"gtFine/{called}_labelIds.png"
+            truth[f"{called}_leftImg8bit"] = pair(tmp_path, image, mask, len(truth))
+            save(tmp_path / "gtFine" / f"{called}_color.png", scene(50 + i)[0])
+    check(tmp_path, truth, "*_leftImg8bit.*", "*_labelIds.*")
+
+
 # which folder it is
 
 
