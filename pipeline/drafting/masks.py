@@ -76,7 +76,7 @@ def _kind_of(found: Survey, looks: Looks, masks: Masks, answer: str) -> tuple[Ki
     if values.soft:
         kind, lines = edges.kind_of(looks, masks)
     else:
-        kind, lines = exact.kind_of(looks, values.classes, values.strays)
+        kind, lines = exact.kind_of(looks, values.classes, values.strays, answer)
         lines += [] if answer else parted.offered(looks)
     return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, found), lines)
 

@@ -440,6 +440,31 @@ def test_numbers_up_to_33(tmp_path):
     assert len(draft.kind.names) == 34
 
 
+@pytest.mark.parametrize("colours", [False, True])
+def test_many_numbers_are_classes_where_somebody_says_so(tmp_path, colours):
+    draw = np.random.default_rng(0)
+    masks = [np.kron(draw.choice(draw.integers(0, 151, 20), (6, 8)), np.ones((12, 12), int)) for _ in range(12)]
+    if colours:
+        folder = folder_of(tmp_path, [np.dstack([mask, mask // 2, 150 - mask]).astype(np.uint8) for mask in masks])
+        said = "pictures that are no masks"
+    else:
+        folder = folder_of(tmp_path, [mask.astype(np.uint8) for mask in masks])
+        said = r"hold \d+ numbers from 0 to 150, which are not one .* say --answer classes where"
+    with pytest.raises(UserError, match=said):
+        drafted(folder)
+    draft, labels = drafted(folder, "classes")
+    assert draft.kind.labels == ("palette(COLOURS)" if colours else "class_ids(len(CLASSES))")
+    assert all(colours or np.array_equal(found, mask) for found, mask in zip(labels, masks, strict=True))
+
+
+def test_many_numbers_with_a_palette_are_classes(tmp_path):
+    draw = np.random.default_rng(0)
+    masks = [np.kron(draw.choice(draw.integers(0, 151, 20), (6, 8)), np.ones((12, 12), int)) for _ in range(12)]
+    files = [with_palette(mask, [(k, 255 - k, k // 3) for k in range(256)]) for mask in masks]
+    draft, labels = drafted(folder_of(tmp_path, files))
+    assert draft.kind.labels == "palette(COLOURS)" and np.array_equal(np.stack(labels), np.stack(masks))
+
+
 # objects
 
 
