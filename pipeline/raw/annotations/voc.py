@@ -14,7 +14,7 @@ from pipeline.competition import RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw.annotations.assembled import unlisted_notes
 from pipeline.raw.annotations.seen import Seen
-from pipeline.raw.annotations.voc_classes import BLACK, BORDER, Colour, are_classes, seen_classes
+from pipeline.raw.annotations.voc_classes import BLACK, BORDER, Colour, seen_classes
 from pipeline.raw.annotations.whereabouts import Gallery
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import by_pattern
@@ -87,10 +87,9 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
         return None
     answer = answer or "classes"
     found = _found(raw, "classes")
-    masks = list(found.masks.values())
-    if not are_classes(raw, masks):
+    seen = seen_classes(raw, list(found.masks.values()))
+    if not seen.are_likely:
         return None
-    seen = seen_classes(raw, masks)
     arguments = {"classes": seen.names, "colours": seen.colours, "answer": answer}
     arguments |= {"void": VOID if seen.has_void else None}
     return Seen(

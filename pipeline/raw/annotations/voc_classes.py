@@ -50,41 +50,42 @@ class Classes:
         colours: of these in the masks; () where masks hold the numbers.
         has_void: whether something is to be ignored.
         said: what was assumed, for people.
+        are_likely: whether these are classes at all: not of masks that are JPEG, or greys with soft edges.
     """
 
     names: tuple[str, ...]
     colours: tuple[Colour, ...] = ()
     has_void: bool = False
     said: tuple[str, ...] = ()
+    are_likely: bool = True
 
 
 def seen_classes(raw: RawFiles, masks: list[str]) -> Classes:
     """The classes of these masks. Raises UserError for a mask that cannot be read."""
     seen, is_coloured = _seen(raw, masks)
+    are_jpeg = any(name.lower().endswith(LOSSY) for name in masks)
     if named := _label_map(raw):
         own = {name: colour for name, colour in named.items() if colour not in (BLACK, BORDER)}
-        return Classes(tuple(own), tuple(own.values()), bool(seen & {BORDER, WHITE} - set(own.values())))
+        has_void = bool(seen & {BORDER, WHITE} - set(own.values()))
+        return Classes(tuple(own), tuple(own.values()), has_void, are_likely=not are_jpeg)
     if seen - {BLACK} == {WHITE}:
         return Classes(("object",), (WHITE,), said=("masks hold 0 and 255 alone: 255 is the class",))
     has_void, own = bool(seen & {BORDER, WHITE}), seen - {BLACK, BORDER, WHITE}
+    are_likely = not are_jpeg and (is_coloured or _are_numbers({colour[0] for colour in own}))
     known = {voc_colour(number) if is_coloured else (number,) * 3: number for number in range(256)}
     if not own <= known.keys():
         colours = tuple(sorted(own))
-        return Classes(tuple(f"class_{k}" for k in range(1, len(own) + 1)), colours, has_void)
+        names = tuple(f"class_{k}" for k in range(1, len(own) + 1))
+        return Classes(names, colours, has_void, are_likely=are_likely)
     names, said = _named(raw, {known[colour] for colour in own})
     colours = tuple(voc_colour(k) for k in range(1, len(names) + 1)) if is_coloured else ()
-    return Classes(names, colours, has_void, said)
+    return Classes(names, colours, has_void, said, are_likely)
 
 
-def are_classes(raw: RawFiles, masks: list[str]) -> bool:
-    """Whether masks hold colours or numbers of classes: not if they are JPEG, or greys with soft edges."""
-    if any(name.lower().endswith(LOSSY) for name in masks):
-        return False
-    if _label_map(raw):
-        return True
-    seen, is_coloured = _seen(raw, masks)
-    top = max((colour[0] for colour in seen - {WHITE}), default=0)
-    return is_coloured or top <= len(VOCS) or (top < _HIGHEST and top + 1 <= 2 * len(seen))
+def _are_numbers(greys: set[int]) -> bool:
+    """Whether greys are numbers of classes: few, or most of those there can be."""
+    top = max(greys, default=0)
+    return top <= len(VOCS) or (top < _HIGHEST and top < 2 * len(greys))
 
 
 def _seen(raw: RawFiles, masks: list[str]) -> tuple[set[Colour], bool]:

@@ -72,19 +72,19 @@ def choose(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
 
 def _despite_words(raw: RawFiles, found: Layout) -> Layout | None:
     """Pairs that lie in one folder, whatever it is called: words that mean masks are also in the names of data sets.
-    None where there are none, or where folders of images and of masks are both called so."""
+    None where there are none, or where pictures of folders called as masks would be images beside those of others."""
     names = [name for name in raw.names if name.lower().endswith(PICTURES)]
-    same = common_folders(words(folder_of(name)) for name in names)
-    if {"images", "masks"} <= {called.role_of(name, same) for name in names}:
-        return None
     try:
         other = _in_one_place(raw, Layout("", ("",), found.test, found.valid), names)
         pairs = other.find(raw)
     except UserError:
         return None
-    images = {name: folder_of(page.name) for name, page in (pairs.train | pairs.test).items()}
-    masks = [(name, mask) for layer in pairs.masks for name, there in layer.items() for mask in there]
-    return other if all(folder_of(mask.name) == images[name] for name, mask in masks) else None
+    same = common_folders(words(folder_of(name)) for name in names)
+    images = {name: page.name for name, page in (pairs.train | pairs.test).items()}
+    if {"images", "masks"} <= {called.role_of(name, same) for name in images.values()}:
+        return None
+    masks = [(images[name], page.name) for layer in pairs.masks for name, there in layer.items() for page in there]
+    return other if all(folder_of(image) == folder_of(mask) for image, mask in masks) else None
 
 
 def _by_words(raw: RawFiles, images: str, masks: str, test: str) -> Layout:
