@@ -1,5 +1,7 @@
 """Which draft suits what a folder holds."""
 
+from dataclasses import replace
+
 from pipeline.drafting import annotations, folders
 from pipeline.drafting.draft import Draft
 from pipeline.raw.files import RawFiles
@@ -15,4 +17,5 @@ def draft(raw: RawFiles, *named: str, answer: str = "") -> Draft:
     Raises:
         UserError: nothing suits.
     """
-    return annotations.draft(raw, *named, answer=answer) or folders.draft(raw, *named, answer=answer)
+    found = annotations.draft(raw, *named, answer=answer) or folders.draft(raw, *named, answer=answer)
+    return replace(found, said=(*found.said, *raw.pictures.turned_said()))

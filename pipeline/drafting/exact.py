@@ -9,15 +9,16 @@ from pipeline.errors import UserError, shown
 from pipeline.raw.meaning.colours import VOID, is_coloured, plain_of, rgb_of
 from pipeline.raw.meaning.looks import Looks
 
-MOST_CLASSES = 64  # more values or colours than this are no classes
+MOST_CLASSES = 64  # more values or colours than this are no classes, unless somebody says so
+MOST_ASKED = VOID  # even then: their numbers are bytes, and one of these is what is to be ignored
 MANY = 16  # classes that lie like steps, each beside the next alone (layers), are fewer than this
 
 
-def kind_of(looks: Looks, classes: list[int], strays: list[int]) -> tuple[Kind, list[str]]:
+def kind_of(looks: Looks, classes: list[int], strays: list[int], answer: str = "") -> tuple[Kind, list[str]]:
     """The kind of greys and colours without soft edges, and what is to be said of it.
 
     Args:
-        classes: values that are classes, sorted. strays: those that are not.
+        classes: values that are classes, sorted. strays: those that are not. answer: as in `chooser.draft`.
 
     Raises:
         UserError: classes cannot be told, or too many.
@@ -32,7 +33,9 @@ def kind_of(looks: Looks, classes: list[int], strays: list[int]) -> tuple[Kind, 
     if one:
         return one, lines
     void, said = void_of(looks, classes)
-    return _classes(looks, [value for value in classes if value != void], void, how), [*lines, *said]
+    classes = [value for value in classes if value != void]
+    _refuse_many(looks, classes, answer)
+    return _classes(looks, classes, void, how), [*lines, *said]
 
 
 def _forgiving(looks: Looks, strays: list[int]) -> dict:
@@ -77,25 +80,45 @@ def _never_together(looks: Looks, one: int, other: int) -> bool:
 
 
 def _classes(looks: Looks, classes: list[int], void: int | None, how: dict) -> Kind:
-    if looks.order and set(classes) <= set(looks.order):
+    if _is_by_palette(looks, classes):
         return _by_palette(looks, classes, void, how)
     if any(map(is_coloured, classes)) or (void is not None and is_coloured(void)):
         ordered = sorted(classes, key=lambda value: (value != 0, -looks.values[value].pixels))
-        if len(ordered) > MOST_CLASSES:
-            raise UserError(too_many(looks))
         names = {f"class_{k}": value for k, value in enumerate(ordered)}
         return kinds.coloured(names, void, **how)
     top = max(classes)
-    if classes[0] >= 0 and top < MOST_CLASSES and top + 1 <= max(2 * len(classes), 8) and classes[0] != 1:
+    # of more classes than that somebody has said that these are numbers
+    limit = MOST_CLASSES if len(classes) <= MOST_CLASSES else MOST_ASKED
+    if classes[0] >= 0 and top < limit and top + 1 <= max(2 * len(classes), 8) and classes[0] != 1:
         if how:
             return kinds.valued({f"class_{k}": k for k in range(max(2, top + 1))}, void, **how)
         return kinds.numbered(max(2, top + 1), void)
-    if len(classes) > MOST_CLASSES:
-        raise UserError(too_many(looks))
     names = {f"class_{value}": value for value in classes}
-    if top < MOST_CLASSES or void is not None:
+    if top < limit or void is not None:
         return kinds.valued(names, void, **how)
     return kinds.coloured(names, None, **how)
+
+
+def _is_by_palette(looks: Looks, classes: list[int]) -> bool:
+    return bool(looks.order) and set(classes) <= set(looks.order)
+
+
+def _refuse_many(looks: Looks, classes: list[int], answer: str) -> None:
+    """Raises UserError for more values than classes are, with the choice where they could be numbers of classes. What
+    has a palette says itself that it numbers classes."""
+    if (
+        len(classes) <= MOST_CLASSES
+        or _is_by_palette(looks, classes)
+        or (answer == "classes" and len(classes) < MOST_ASKED)
+    ):
+        return
+    if len(classes) >= MOST_ASKED or any(map(is_coloured, classes)) or max(classes) > VOID:
+        raise UserError(too_many(looks))
+    # what are objects is seen before this
+    raise UserError(
+        f"the masks hold {len(classes)} numbers from {min(classes)} to {max(classes)}, which are not one connected "
+        "part each, as objects are: say --answer classes where these are numbers of classes"
+    )
 
 
 def _by_palette(looks: Looks, classes: list[int], void: int | None, how: dict) -> Kind:

@@ -51,8 +51,9 @@ def _seen_by(masks: Masks, how: str) -> Masks:
     view = getattr(labels, how)(lambda picture: picture)
 
     def read():
-        for name, content, picture in masks():
-            yield name, content, view(picture)
+        for name, _, picture in masks():
+            # a palette in the bytes numbers other values than those that are looked at now
+            yield name, b"", view(picture)
 
     return read
 
@@ -75,7 +76,7 @@ def _kind_of(found: Survey, looks: Looks, masks: Masks, answer: str) -> tuple[Ki
     if values.soft:
         kind, lines = edges.kind_of(looks, masks)
     else:
-        kind, lines = exact.kind_of(looks, values.classes, values.strays)
+        kind, lines = exact.kind_of(looks, values.classes, values.strays, answer)
         lines += [] if answer else parted.offered(looks)
     return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, found), lines)
 

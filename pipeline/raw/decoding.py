@@ -20,7 +20,8 @@ class Decoding:
 
     Attributes:
         bad: id -> why, of the test pictures that could not be read and for which a black picture stands.
-        turned: ids of test pictures that were turned as their orientation tag says.
+        turned: ids of test pictures that were turned as their orientation tag says; alone: of others of which nothing
+            else was, neither a mask nor what else their labels are read from.
     """
 
     AHEAD = 512 << 20
@@ -29,6 +30,7 @@ class Decoding:
         self.competition, self.raw, self.stands_in, self.nodata = competition, raw, stands_in, nodata
         self.bad: dict[str, str] = {}
         self.turned: list[str] = []
+        self.alone: list[str] = []
         self.tests = 0
         self.budget = Budget(self.AHEAD)
         # (shape, dtype) of what was read, and the last size for each volume
@@ -65,6 +67,12 @@ class Decoding:
                 f"{len(self.turned)} test picture(s) were turned as their orientation tag (EXIF) says, and so are "
                 f"their answers: {shown(sorted(self.turned))}; remove the tags where pixels count as stored"
             )
+        if self.alone:
+            found.append(
+                f"{len(self.alone)} picture(s) that are learnt from were turned as their EXIF tag says, as viewers "
+                f"show them, and their labels were not: {shown(sorted(self.alone))}; where these were drawn on the "
+                "pixels as stored, remove the tags"
+            )
         if not self.bad:
             return found
         first = next(iter(self.bad.values()))
@@ -75,7 +83,7 @@ class Decoding:
 
     def _decode(self, image: RawImage) -> tuple[np.ndarray | None, np.ndarray | None]:
         try:
-            picture = self._picture(image)
+            picture, turned = self._picture(image)
         except UserError as error:
             if image.part != "test":
                 raise
@@ -84,17 +92,24 @@ class Decoding:
             self.bad[image.id] = str(error)
             return None, self._labels(image, needed=False)
         self.budget.hold(picture.nbytes)
-        labels = self._labels(image)
+        with self._watched() as of_labels:
+            labels = self._labels(image)
+        if turned and image.part == "test":
+            self.turned.append(image.id)
+        elif turned and not of_labels:
+            self.alone.append(image.id)
         self.budget.hold(picture.nbytes + (0 if labels is None else labels.nbytes))
         return picture, labels
 
-    def _picture(self, image: RawImage) -> np.ndarray:
-        watched = self.raw.pictures.watched() if self.raw else contextlib.nullcontext(())
-        with watched as turned, source.of_the_user(f"image() of image {image.id}"):
+    def _watched(self) -> contextlib.AbstractContextManager:
+        """The names of pictures that are turned in the meantime."""
+        return self.raw.pictures.watched() if self.raw else contextlib.nullcontext(())
+
+    def _picture(self, image: RawImage) -> tuple[np.ndarray, bool]:
+        """The picture, and whether it was turned."""
+        with self._watched() as turned, source.of_the_user(f"image() of image {image.id}"):
             picture = checks.checked_picture(image.image(), image, self.nodata)
-        if turned and image.part == "test":
-            self.turned.append(image.id)
-        return picture
+        return picture, bool(turned)
 
     def _labels(self, image: RawImage, needed: bool = True) -> np.ndarray | None:
         if image.labels is None:

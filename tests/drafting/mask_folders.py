@@ -32,12 +32,12 @@ def encoded(array, ending=".png", *options):
     return content.tobytes()
 
 
-def with_palette(numbers, colours, kind="PNG"):
+def with_palette(numbers, colours, kind="PNG", **options):
     """The bytes of a picture of numbers with a palette."""
     picture = Image.frombytes("P", numbers.shape[::-1], numbers.astype(np.uint8).tobytes())
     picture.putpalette([part for colour in colours for part in colour])
     content = io.BytesIO()
-    picture.save(content, kind)
+    picture.save(content, kind, **options)
     return content.getvalue()
 
 

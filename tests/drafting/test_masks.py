@@ -347,6 +347,24 @@ def test_what_alpha_means(tmp_path, name):
     assert ("the mask is the alpha channel" in said) == is_mask
 
 
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+@pytest.mark.parametrize("large", [False, True])
+def test_the_palette_of_what_is_transparent_is_not_that_of_its_alpha(tmp_path, kind, large):
+    masks = [np.pad(mask[12:60, 10:80] * 0 + 1, ((12, 12), (10, 16))) if large else mask for mask in ONE]
+    files = [with_palette(mask, [(255, 255, 255), (0, 0, 0)], kind, transparency=0) for mask in masks]
+    draft, labels = drafted(folder_of(tmp_path, files, f".{kind.lower()}"))
+    assert draft.kind.labels == "in_alpha(binary)" and not any("field of view" in line for line in draft.said)
+    assert not any("0; 255 is background" in line for line in draft.said)
+    assert all(np.array_equal(found, mask) for found, mask in zip(labels, masks, strict=True))
+
+
+def test_a_palette_with_a_transparent_white_and_colours(tmp_path):
+    files = [with_palette(mask, [(255, 255, 255), (255, 0, 0), (0, 255, 0)], transparency=0) for mask in TWO]
+    draft, labels = drafted(folder_of(tmp_path, files))
+    assert draft.kind.labels == "over_black(palette(COLOURS))"
+    assert _each_class(labels, TWO) == [1.0] * 3
+
+
 def test_colours_on_a_transparent_ground_of_white(tmp_path):
     ground = [np.where(labels[..., None] == 0, np.uint8(255), COLOURS[labels]) for labels in SIX]
     masks = [np.dstack([colours, (labels > 0) * np.uint8(255)]) for colours, labels in zip(ground, SIX, strict=True)]
@@ -421,6 +439,31 @@ def test_numbers_up_to_33(tmp_path):
     masks = [np.kron(draw.integers(0, 34, (6, 8)), np.ones((12, 12))).astype(np.uint8) for _ in range(12)]
     _, draft = said_of(tmp_path, masks, masks)
     assert len(draft.kind.names) == 34
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_many_numbers_are_classes_where_somebody_says_so(tmp_path, colours):
+    draw = np.random.default_rng(0)
+    masks = [np.kron(draw.choice(draw.integers(0, 151, 20), (6, 8)), np.ones((12, 12), int)) for _ in range(12)]
+    if colours:
+        folder = folder_of(tmp_path, [np.dstack([mask, mask // 2, 150 - mask]).astype(np.uint8) for mask in masks])
+        said = "pictures that are no masks"
+    else:
+        folder = folder_of(tmp_path, [mask.astype(np.uint8) for mask in masks])
+        said = r"hold \d+ numbers from 0 to 150, which are not one .* say --answer classes where"
+    with pytest.raises(UserError, match=said):
+        drafted(folder)
+    draft, labels = drafted(folder, "classes")
+    assert draft.kind.labels == ("palette(COLOURS)" if colours else "class_ids(len(CLASSES))")
+    assert all(colours or np.array_equal(found, mask) for found, mask in zip(labels, masks, strict=True))
+
+
+def test_many_numbers_with_a_palette_are_classes(tmp_path):
+    draw = np.random.default_rng(0)
+    masks = [np.kron(draw.choice(draw.integers(0, 151, 20), (6, 8)), np.ones((12, 12), int)) for _ in range(12)]
+    files = [with_palette(mask, [(k, 255 - k, k // 3) for k in range(256)]) for mask in masks]
+    draft, labels = drafted(folder_of(tmp_path, files))
+    assert draft.kind.labels == "palette(COLOURS)" and np.array_equal(np.stack(labels), np.stack(masks))
 
 
 # objects

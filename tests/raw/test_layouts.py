@@ -245,6 +245,27 @@ def test_endings_that_do_not_tell_are_refused(tmp_path):
     )
 
 
+@pytest.mark.parametrize("other", [0, 1])
+def test_two_images_of_one_name_are_refused_though_their_endings_tell_them_apart(tmp_path, other):
+    for i in range(4):
+        pair(tmp_path, f"images/p{i}.png", f"masks/p{i}.png", i)
+        save(tmp_path / "images" / f"p{i}.jpg", scene(i + 50 * other)[0])
+    assert "two images are called p0: images/p0.jpg and images/p0.png" in refusal(drafted, tmp_path)
+
+
+def test_words_told_apart_are_no_masks_where_a_folder_is_called_so(tmp_path):
+    for i in range(4):
+        pair(tmp_path / "tiles", f"vv/a_{i}_vv.png", f"flood_label/a_{i}.png", i)
+        save(tmp_path / "tiles" / "vh" / f"a_{i}_vh.png", scene(50 + i)[0])
+    assert "images are called a_0_vh" in refusal(drafted, tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["labels_v2", "segmentation_images"])
+def test_pairs_in_one_folder_that_is_called_as_masks_are(tmp_path, folder):
+    truth = {f"p{i}": pair(tmp_path, f"{folder}/p{i}.jpg", f"{folder}/p{i}.png", i) for i in range(6)}
+    check(tmp_path, truth)
+
+
 MARKS = ["{}_mask", "{}_masks", "{}_gt", "{}_seg", "{}_segmentation", "{}_anno", "{}_annotation", "{}_label"]
 MARKS += ["{}_labels", "{}_manual1", "{}_groundtruth", "mask_{}", "{}.mask", "{}-GT", "{} mask", "gt_{}", "{}_1stHO"]
 
@@ -407,6 +428,45 @@ def test_links_to_files_and_folders(tmp_path):
     for name in truth:
         (raw / "masks" / f"{name}.png").symlink_to(tmp_path / "there" / "b" / f"{name}.png")
     check(raw, truth, images="images")
+
+
+@pytest.mark.parametrize("named", [(), ("", "ground_truth", "test"), ("good", "ground_truth", "test")])
+@pytest.mark.parametrize("with_good", [False, True])
+def test_folders_of_kinds_in_test_are_no_classes_and_their_masks_are_theirs(tmp_path, with_good, named):
+    for i in range(4):
+        save(tmp_path / f"bottle/train/good/{i:03d}.png", scene(i)[0])
+        if with_good:
+            save(tmp_path / f"bottle/test/good/{i:03d}.png", scene(70 + i)[0])
+    for kind in ("broken", "cut"):
+        for i in range(3):
+            pair(tmp_path / "bottle", f"test/{kind}/{i:03d}.png", f"ground_truth/{kind}/{i:03d}_mask.png", 30 + i)
+    line = refusal(drafted, tmp_path, *named)
+    assert "every mask belongs to an image in test/" in line or (named[:1] == ("good",) and "two masks are" in line)
+
+
+@pytest.mark.parametrize(("part", "count"), [("test", 6), ("val", 9)])
+def test_of_pictures_asked_for_by_a_pattern_those_of_other_parts_have_it_too(tmp_path, part, count):
+    truth = {}
+    for where, start, there in (("train", 0, 6), (part, 30, 3)):
+        for i in range(start, start + there):
+            labels = pair(tmp_path / where, f"a{i}_img.png", f"a{i}_mask.png", i)
+            save(tmp_path / where / f"a{i}_depth.png", scene(60 + i)[0])
+            truth[f"a{i}_img"] = labels
+    named = ("*_img.*", "*_mask.*", *(["test"] if part == "test" else []))
+    data, said = check(tmp_path, truth, *named)
+    assert [image.part for image in data.images].count("train") == count and len(data.images) == 9
+    assert "9 file(s) are not used" in said
+
+
+def test_pictures_and_masks_by_patterns_in_folders_of_parts_and_towns(tmp_path):
+    truth = {}
+    for part in ("train", "val"):
+        for i in range(3):
+            called = f"{part}/ulm/ulm_{i:06d}_000019"
+            image, mask = f"leftImg8bit/{called}_leftImg8bit.png", f"gtFine/{called}_labelIds.png"
+            truth[f"{called}_leftImg8bit"] = pair(tmp_path, image, mask, len(truth))
+            save(tmp_path / "gtFine" / f"{called}_color.png", scene(50 + i)[0])
+    check(tmp_path, truth, "*_leftImg8bit.*", "*_labelIds.*")
 
 
 # which folder it is

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from pipeline.command import names
+from pipeline.drafting import chooser
 from pipeline.errors import UserError
 from pipeline.raw import pictures
 from pipeline.raw.files import RawFiles
@@ -126,6 +127,17 @@ def test_sizes_that_differ_for_the_tag_are_said_to(tmp_path, tag, mask_tag, turn
         cause = rf"orientation tag \(EXIF\) {max(tag, mask_tag)} of {turned}s/a.png, .* {other}s/a.png is not"
         with pytest.raises(UserError, match=cause):
             image.labels()
+
+
+@pytest.mark.parametrize(("mask_tag", "is_said"), [(1, True), (3, False)])
+def test_pictures_that_were_turned_without_their_masks_are_said(tmp_path, mask_tag, is_said):
+    (tmp_path / "raw").mkdir()
+    with RawFiles(folder(tmp_path / "raw", {"a": 1, "b": 3} if mask_tag == 1 else {"b": 3}, mask_tag)) as raw:
+        said = "\n".join(chooser.draft(raw).said)
+        info = prepare.convert(replace(names.competition("demo"), read=read_folders), raw, tmp_path / "prepared", {})
+    assert f"{1 + (mask_tag > 1)} of the pictures looked at carry an orientation tag (EXIF) and are turned" in said
+    found = [note for note in info["notes"] if "1 picture(s) that are learnt from were turned as their EXIF" in note]
+    assert bool(found) == is_said and all("labels were not: b" in note for note in found)
 
 
 def test_test_pictures_that_were_turned_are_counted_in_a_note(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.competition import RawData, RawImage
 from pipeline.errors import UserError, shown
-from pipeline.raw.annotations.drawn import Shape
+from pipeline.raw.annotations.drawn import Shape, are_shares
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import by_pattern
 from pipeline.raw.masks import with_channels
@@ -22,6 +22,7 @@ UNLISTED = {
     "leave_out": "none of its images: left out",
 }
 IGNORED = 0  # the class of what is neither learnt nor scored
+NOTHING = -1  # the class of what cuts holes into all that is drawn before it
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Drawn:
 
     Attributes:
         shape: the pixels that it covers.
-        number: of its class, 1, 2, …; IGNORED.
+        number: of its class, 1, 2, …; IGNORED; NOTHING.
         where: it is written, for messages: `a.json, annotation 17`.
         thing: parts of one object share it; None for an object by itself.
     """
@@ -96,9 +97,10 @@ class Ways:
 def assembled(
     raw: RawFiles, images: list[Annotated], ways: Ways, notes: list[str], sample: bytes | None = None
 ) -> RawData:
-    """The images with their labels, read when asked for."""
+    """The images with their labels, read when asked for. Raises UserError where nothing is annotated, or in shares."""
     if not any(image.drawn for image in images):
         raise UserError(f"{raw.folder}: none of {len(images)} images has anything annotated; is it the right folder?")
+    _refuse_shares(raw, [drawn for image in images for drawn in image.drawn or ()])
     group_of = _grouping(ways.group)
     found = []
     for image in images:
@@ -114,6 +116,14 @@ def assembled(
             )
         )
     return RawData(found, sample=sample, notes=[*notes, *_left_out(images, ways)])
+
+
+def _refuse_shares(raw: RawFiles, every: list[Drawn]) -> None:
+    if are_shares(drawn.shape for drawn in every):
+        raise UserError(
+            f"{raw.folder}: the points of all outlines lie between 0 and 1 (the first: {every[0].where}): they are "
+            "shares of the picture's width and height, where pixels are wanted; multiply them by these"
+        )
 
 
 def unlisted_notes(paths: list[str], unlisted: str, what: str) -> list[str]:
@@ -179,27 +189,38 @@ class _Layers:
 
     def _classes(self) -> np.ndarray:
         labels = np.zeros(self.shape, np.uint8)
+        known = np.zeros(self.shape, bool)
         for drawn, rows, columns, mask in self._covered():
+            known[rows, columns] |= mask
             window = labels[rows, columns]
+            if drawn.number == NOTHING:
+                self._cut(labels, rows, columns, mask)
+                continue
             if ((window != drawn.number) & (window != 0) & mask).any():
                 self.doubts.append("annotations of different classes overlap (the later one wins)")
             window[mask] = drawn.number
         if self.ways.void is not None:
             for _, rows, columns, mask in self._covered(ignored=True):
                 # what is known of a pixel counts more than that it is in a crowd
-                labels[rows, columns][mask & (labels[rows, columns] == 0)] = self.ways.void
+                labels[rows, columns][mask & ~known[rows, columns]] = self.ways.void
         return labels[..., None]
 
     def _overlap(self) -> np.ndarray:
         labels = np.zeros((*self.shape, len(self.ways.classes)), np.uint8)
         for drawn, rows, columns, mask in self._covered():
-            labels[rows, columns, drawn.number - 1][mask] = 1
+            if drawn.number == NOTHING:
+                self._cut(labels, rows, columns, mask)
+            else:
+                labels[rows, columns, drawn.number - 1][mask] = 1
         return labels
 
     def _objects(self) -> np.ndarray:
         labels = np.zeros(self.shape, np.uint16)
         numbers: dict[object, int] = {}
         for drawn, rows, columns, mask in self._covered():
+            if drawn.number == NOTHING:
+                self._cut(labels, rows, columns, mask)
+                continue
             thing = (drawn.number, drawn.thing) if drawn.thing is not None else object()
             number = numbers.setdefault(thing, len(numbers) + 1)
             if number > np.iinfo(np.uint16).max:
@@ -211,6 +232,13 @@ class _Layers:
         if len(np.unique(labels)) <= len(numbers):
             self.doubts.append("an object is covered by others or has no pixel")
         return labels[..., None]
+
+    def _cut(self, labels: np.ndarray, rows: slice, columns: slice, mask: np.ndarray) -> None:
+        """Takes from the labels what is drawn before."""
+        was_there = labels.any()
+        labels[rows, columns][mask] = 0
+        if was_there and not labels.any():
+            self.doubts.append("background that is drawn last cuts away all that is drawn")
 
     def _covered(self, ignored: bool = False):
         """(drawn, rows, columns, mask) of each in order."""

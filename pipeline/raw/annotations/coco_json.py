@@ -94,14 +94,23 @@ def listing(raw: RawFiles, tables: tuple[str, ...], images: str, test: str) -> L
     unlisted = [name for name in gallery.names if name not in found and name not in tests]
     if not any(image.annotations for image in listed):
         raise UserError(f"{raw.where(files[0])}: nothing is annotated on its {len(listed)} train images")
+    notes = _crowds_alone([note for image in found.values() for note in image.annotations])
     classes = tuple(categories[key] for key in sorted(categories))
     used = {note.category for image in found.values() for note in image.annotations}
-    notes = []
     if bare := [name for name in classes if name not in used]:
         notes.append(f"{len(bare)} of {len(classes)} categories occur nowhere: {shown(bare)}")
     if empty := [image.path for image in listed if not image.annotations]:
         notes.append(f"{len(empty)} image(s) without annotations have nothing in them: {shown(empty, 1)}")
     return Listed(list(found.values()), classes, tests, unlisted, notes)
+
+
+def _crowds_alone(annotations: list[Note]) -> list[str]:
+    """Takes annotations that are all crowds as objects, and says so: some programs mark all run lengths as crowds."""
+    if not all(note.is_ignored for note in annotations):
+        return []
+    for note in annotations:
+        note.is_ignored = False
+    return [f"all {len(annotations)} annotations are marked as crowds (iscrowd: 1): they are taken as objects"]
 
 
 def _file(raw: RawFiles, table: str) -> str:

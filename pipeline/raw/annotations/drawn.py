@@ -19,6 +19,7 @@ from pipeline.store.dialect import Format, RunError, Runs
 CENTRES, CORNERS = "centres", "corners"  # what the points of outlines are
 NEARLY = 0.02  # of a pixel: as far as rounding moves a whole number
 MOSTLY = 0.9  # of the outlines
+ASTRAY = 0.1  # by so much shares of the picture leave it
 FAR = 1 << 20  # pixels; points farther away than this are no points of a picture
 
 
@@ -166,6 +167,13 @@ def points_of(outlines: Iterable[np.ndarray], boxes: Iterable = ()) -> str:
     sizes = [(np.ptp(points, axis=0), (width, height)) for points, width, height in boxes]
     larger = sum(bool(np.allclose(size + 1, box, atol=NEARLY)) for size, box in sizes)
     return CENTRES if sizes and larger > len(sizes) / 2 else CORNERS
+
+
+def are_shares(shapes: Iterable[Shape]) -> bool:
+    """Whether the outlines among these all lie in the first pixel: their points are shares of width and height."""
+    outlines = [shape for shape in shapes if isinstance(shape, Outline)]
+    within = (part.min() >= -ASTRAY and part.max() <= 1 + ASTRAY for outline in outlines for part in outline.parts)
+    return bool(outlines) and all(within)
 
 
 def _filled(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

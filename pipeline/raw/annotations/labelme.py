@@ -1,7 +1,8 @@
 """labelme's json, one for each picture: polygons, rectangles, circles and masks, each with a label.
 
-The label `__ignore__` is what is to be ignored, `_background_` nothing. Shapes of one label and `group_id` are one
-object. Lines and points have no area: they are left out, and counted. A picture may be in the json itself.
+The label `__ignore__` is what is to be ignored, `_background_` cuts holes into what is drawn before it. Shapes of one
+label and `group_id` are one object. Lines and points have no area: they are left out, and counted. A picture may be in
+the json itself.
 """
 
 import base64
@@ -14,7 +15,7 @@ import numpy as np
 from pipeline.competition import RawData
 from pipeline.errors import UserError, shown
 from pipeline.raw import pictures
-from pipeline.raw.annotations.assembled import IGNORED, Annotated, Drawn, Ways, assembled, unlisted_notes
+from pipeline.raw.annotations.assembled import IGNORED, NOTHING, Annotated, Drawn, Ways, assembled, unlisted_notes
 from pipeline.raw.annotations.drawn import CENTRES, CORNERS, Cutout, Disc, Outline, Shape, points_of, polygon
 from pipeline.raw.annotations.json_files import content, number
 from pipeline.raw.annotations.seen import OF_OUTLINES, Seen
@@ -24,6 +25,9 @@ from pipeline.raw.places.names import Where
 
 IGNORE, BACKGROUND = "__ignore__", "_background_"
 _WITHOUT_AREA = ("line", "linestrip", "point", "points")
+# kind -> how many points it has; X-AnyLabeling writes rectangles and turned ones (rotation) by their four corners
+_KNOWN = {"polygon": "3 or more", "rectangle": "2 or 4", "rotation": "4", "circle": "2"}
+_BOXES = ("rectangle", "rotation")
 
 
 def read_labelme(
@@ -140,10 +144,20 @@ class _Found:
 
     def notes(self) -> list[str]:
         flat = [shape for page in self.pages for shape in page.shapes if shape.kind in _WITHOUT_AREA]
-        if not flat:
-            return []
+        drawn = [shape for page in self.pages for shape in page.shapes if shape.kind not in _WITHOUT_AREA]
+        holes = [shape for shape in drawn if shape.label == BACKGROUND]
         kinds = sorted({shape.kind for shape in flat})
-        return [f"{len(flat)} shape(s) without an area ({shown(kinds)}) are left out, the first: {flat[0].where}"]
+        found = []
+        if flat:
+            found.append(
+                f"{len(flat)} shape(s) without an area ({shown(kinds)}) are left out, the first: {flat[0].where}"
+            )
+        if holes:
+            found.append(
+                f"{len(holes)} shape(s) called {BACKGROUND} cut holes into what is drawn before them, of classes and "
+                f"of objects, the first: {holes[0].where}"
+            )
+        return found
 
 
 def _files(raw: RawFiles) -> list[str]:
@@ -213,19 +227,18 @@ def _embedded(raw: RawFiles, file: str) -> np.ndarray:
 
 
 def _drawn(page: _Page, classes: tuple[str, ...], points: str) -> list[Drawn]:
-    numbers = {name: k for k, name in enumerate(classes, 1)}
+    numbers = {IGNORE: IGNORED, BACKGROUND: NOTHING} | {name: k for k, name in enumerate(classes, 1)}
     result = []
     for shape in page.shapes:
-        if shape.kind in _WITHOUT_AREA or shape.label == BACKGROUND:
+        if shape.kind in _WITHOUT_AREA:
             continue
-        if shape.label != IGNORE and shape.label not in numbers:
+        if shape.label not in numbers:
             raise UserError(f"{shape.where} has the label {shape.label!r}, which is none of {shown(classes)}")
         try:
             drawn = _figure(shape, points)
         except UserError as error:
             raise UserError(f"{shape.where} {error}; mend it, or take it out") from error
-        number_of = IGNORED if shape.label == IGNORE else numbers[shape.label]
-        result.append(Drawn(drawn, number_of, shape.where, shape.thing))
+        result.append(Drawn(drawn, numbers[shape.label], shape.where, shape.thing))
     return result
 
 
@@ -236,13 +249,13 @@ def _figure(shape: _Shape, points: str) -> Shape:
     if shape.mask is not None:
         x, y = (int(value) for value in np.rint(shape.points[0]))
         return Cutout(x, y, shape.mask)
-    if shape.kind == "polygon":
+    if shape.kind not in _KNOWN:
+        raise UserError(f"is a {shape.kind}, which is not known; known are {', '.join(_KNOWN)} and mask")
+    if shape.kind == "polygon" or (shape.kind in _BOXES and len(shape.points) == 4):
         return Outline((polygon(shape.points.ravel()),), points)
-    if len(shape.points) != 2:
-        raise UserError(f"is a {shape.kind} of {len(shape.points)} points, not of 2")
+    if len(shape.points) != 2 or shape.kind == "rotation":
+        raise UserError(f"is a {shape.kind} of {len(shape.points)} points, not of {_KNOWN[shape.kind]}")
     (x, y), (other_x, other_y) = shape.points
     if shape.kind == "rectangle":
         return Outline((polygon((x, y, other_x, y, other_x, other_y, x, other_y)),), points)
-    if shape.kind == "circle":
-        return Disc(x, y, float(np.hypot(other_x - x, other_y - y)), points or CORNERS)
-    raise UserError(f"is a {shape.kind}, which is not known; known are polygon, rectangle, circle and mask")
+    return Disc(x, y, float(np.hypot(other_x - x, other_y - y)), points or CORNERS)

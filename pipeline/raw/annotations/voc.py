@@ -14,48 +14,24 @@ from pipeline.competition import RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw.annotations.assembled import unlisted_notes
 from pipeline.raw.annotations.seen import Seen
+from pipeline.raw.annotations.voc_classes import BLACK, BORDER, Colour, seen_classes
 from pipeline.raw.annotations.whereabouts import Gallery
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import by_pattern
 from pipeline.raw.masks import class_ids, objects, palette, with_channels
-from pipeline.raw.meaning.colours import COLOURED, VOID, colour_of, values_of
+from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.places.names import normal, stem, way
 from pipeline.raw.values import of_image
 
 BESIDE_MASKS = True  # its folders say more than that there are pictures of masks
-BORDER = (224, 224, 192)
-CLASSES = [
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "dining_table",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "potted_plant",
-    "sheep",
-    "sofa",
-    "train",
-    "tv_monitor",
-]
-Colour = tuple[int, int, int]
 _MASKS = {"classes": "segmentationclass", "objects": "segmentationobject"}
-_MOST = 300  # masks looked at
 
 
 def read_voc(
     raw: RawFiles,
     classes: tuple[str, ...] = (),
     colours: tuple[Colour, ...] = (),
-    background: Colour = (0, 0, 0),
+    background: Colour = BLACK,
     answer: str = "classes",
     void: int | None = VOID,
     unlisted: str = "leave_out",
@@ -79,7 +55,8 @@ def read_voc(
         raise UserError(f"answer={answer!r}: masks of VOC say one class for each pixel: classes, or objects")
     found = _found(raw, answer)
     if not classes:
-        classes, colours, _ = _seen_classes(raw, found)
+        seen = seen_classes(raw, list(found.masks.values()))
+        classes, colours = seen.names, seen.colours
     of_mask = _objects if answer == "objects" else _labels(classes, colours, background, void)
     notes = [*found.notes, *unlisted_notes(found.unlisted, unlisted, "in no list or without a mask")]
     part_of = dict.fromkeys(found.train, "train") | dict.fromkeys(found.test, "test")
@@ -105,21 +82,24 @@ COMMENTS = {
 
 
 def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
-    """Folders called as VOC's are."""
+    """Folders called as VOC's are, unless what is in them are masks of another kind, which folders are read as."""
     if named or not any(_MASKS["classes"] in way(name) for name in raw.names):
         return None
     answer = answer or "classes"
     found = _found(raw, "classes")
-    classes, colours, has_void = _seen_classes(raw, found)
-    arguments = {"classes": classes, "colours": colours, "answer": answer, "void": VOID if has_void else None}
+    seen = seen_classes(raw, list(found.masks.values()))
+    if not seen.are_likely:
+        return None
+    arguments = {"classes": seen.names, "colours": seen.colours, "answer": answer}
+    arguments |= {"void": VOID if seen.has_void else None}
     return Seen(
-        what=f"PASCAL VOC's folders: {len(found.train)} pictures with masks, classes {shown(classes, 3)}",
+        what=f"PASCAL VOC's folders: {len(found.train)} pictures with masks, classes {shown(seen.names, 3)}",
         function=read_voc,
         arguments={**arguments, "unlisted": "leave_out"},
         comments=COMMENTS,
-        notes=("what is drawn in (224, 224, 192), or 255, is to be ignored",) if has_void else (),
+        notes=(*seen.said, *(["what is drawn in (224, 224, 192), or 255, is to be ignored"] if seen.has_void else [])),
         decided=True,
-        can_ignore=has_void and answer == "classes",
+        can_ignore=seen.has_void and answer == "classes",
     )
 
 
@@ -224,59 +204,6 @@ def _list(raw: RawFiles, part: str, by_stem: dict[str, str]) -> list[str]:
                 )
             return [by_stem[normal(own)] for own in called if normal(own) in by_stem]
     return []
-
-
-def voc_colour(number: int) -> Colour:
-    """The colour of a class in VOC's palette: its bits, dealt out to red, green and blue."""
-    channels = [0, 0, 0]
-    for place in range(8):
-        for channel in range(3):
-            channels[channel] |= (number >> (3 * place + channel) & 1) << (7 - place)
-    return tuple(channels)
-
-
-def _seen_classes(raw: RawFiles, found: _Found) -> tuple[tuple[str, ...], tuple[Colour, ...], bool]:
-    """Names and colours of the classes (no colours where masks hold numbers), and whether something is ignored."""
-    chosen = list(found.masks.values())
-    values = set()
-    for name in chosen[:: max(1, len(chosen) // _MOST)]:
-        try:
-            values |= set(np.unique(values_of(raw.picture(name))).tolist())
-        except UserError as error:
-            raise UserError(f"mask {name} {error}") from error
-    coloured = any(value & COLOURED for value in values)
-    seen = {colour_of(value) if value & COLOURED else (value,) * 3 for value in values}
-    has_void = BORDER in seen or (255, 255, 255) in seen
-    seen -= {BORDER, (255, 255, 255)}
-    if named := _label_map(raw):
-        own = {name: colour for name, colour in named.items() if colour != (0, 0, 0) and colour != BORDER}
-        return tuple(own), tuple(own.values()), has_void
-    if not coloured:
-        return _called(max((colour[0] for colour in seen), default=0)), (), has_void
-    numbers = {voc_colour(number): number for number in range(256)}
-    unknown = [colour for colour in seen if colour not in numbers]
-    if unknown:
-        own = sorted(seen - {(0, 0, 0)})
-        return tuple(f"class_{k}" for k in range(1, len(own) + 1)), tuple(own), has_void
-    top = max(numbers[colour] for colour in seen)
-    names = _called(top)
-    return names, tuple(voc_colour(k) for k in range(1, len(names) + 1)), has_void
-
-
-def _called(top: int) -> tuple[str, ...]:
-    return tuple(CLASSES) if top <= len(CLASSES) else tuple(f"class_{k}" for k in range(1, top + 1))
-
-
-def _label_map(raw: RawFiles) -> dict[str, Colour]:
-    """name -> colour of labelmap.txt (`name:red,green,blue::`), as some programs add it; empty where there is none."""
-    name = raw.one("labelmap.txt")
-    found = {}
-    for line in raw.read(name).decode("utf-8-sig", "replace").splitlines() if name else ():
-        own, _, rest = line.partition(":")
-        numbers = rest.partition(":")[0].split(",")
-        if not line.startswith("#") and len(numbers) == 3 and all(word.strip().isdecimal() for word in numbers):
-            found[own.strip()] = tuple(int(word) for word in numbers)
-    return found
 
 
 def _labels(classes, colours, background: Colour, void: int | None) -> Callable[[np.ndarray], np.ndarray]:

@@ -85,6 +85,16 @@ class OpenPictures:
         """What is to be said of what was read."""
         return [f"{len(names)} file(s): {remark}: {shown(names)}" for remark, names in self.remarks.items()]
 
+    def turned_said(self) -> list[str]:
+        """A line of the pictures that were turned so far, if any were."""
+        if not self.turned:
+            return []
+        return [
+            f"{len(self.turned)} of the pictures looked at carry an orientation tag (EXIF) and are turned as viewers "
+            f"show them: {shown(sorted(self.turned))}; where masks or outlines were drawn on the pixels as stored, "
+            "remove the tags"
+        ]
+
     def _read(self, name: str, found: pictures.Opened, number: int, has_gaps: bool = False) -> np.ndarray:
         self.before(found.nbytes(number))
         picture = pictures.read(found, number, has_gaps)

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.raw.files import RawFiles
 from pipeline.raw.meaning.colours import values_of
+from pipeline.raw.pixels.alpha import has_alpha
 from pipeline.raw.places.names import normal
 from pipeline.raw.places.stacks import Page
 
@@ -88,8 +89,13 @@ def _few(items: list) -> list:
 
 
 def _values(raw: RawFiles, page: Page) -> np.ndarray:
-    """H x W: the values of a mask, soft edges left aside."""
-    values = values_of(page.read(raw))
+    """H x W: the values of a mask, soft edges and what is transparent left aside."""
+    picture = page.read(raw)
+    values = values_of(picture)
+    if has_alpha(picture) and not picture[..., 3].all():
+        opaque = picture[..., 3] > 0
+        # of one colour alone, it says nothing
+        values = np.where(opaque, values, 0) if len(np.unique(values[opaque])) > 1 else opaque.astype(int)
     seen = np.unique(values)
     # what JPEG makes of black and white
     return (values > 127).astype(int) if len(seen) > 2 and seen[-1] <= 255 and _is_soft(values) else values

@@ -138,9 +138,9 @@ def _roles(names: list[str], images: Where, layers: list[Where], test: Where | N
         # other masks of the same images: x_manual2 where x_manual1 is asked for
         spare = marked([name for name in names if images.holds(name)])
         others = [name for name in others if name not in spare]
-    # beside test/images/ there may be test/depth/
+    # beside test/images/ there may be test/depth/, and beside test/a_img.png test/a_depth.png
     of_test, of_valid = (
-        [name for name in there if images.words and images.holds(name)] or there
+        [name for name in there if (images.words or images.file) and images.holds(name)] or there
         for there in ([n for n in others if in_test(n)], [n for n in others if in_valid(n) and not in_test(n)])
     )
     of_train = [name for name in others if images.holds(name) and not in_test(name) and not in_valid(name)]

@@ -66,15 +66,25 @@ def choose(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
     try:
         found.find(raw)
     except UserError:
-        # words that mean masks are also in the names of other folders
-        names = [name for name in raw.names if name.lower().endswith(PICTURES)]
-        other = _in_one_place(raw, Layout("", ("",), found.test, found.valid), names)
-        try:
-            other.find(raw)
-        except UserError:
-            return found
-        return other
+        return _despite_words(raw, found) or found
     return found
+
+
+def _despite_words(raw: RawFiles, found: Layout) -> Layout | None:
+    """Pairs that lie in one folder, whatever it is called: words that mean masks are also in the names of data sets.
+    None where there are none, or where pictures of folders called as masks would be images beside those of others."""
+    names = [name for name in raw.names if name.lower().endswith(PICTURES)]
+    try:
+        other = _in_one_place(raw, Layout("", ("",), found.test, found.valid), names)
+        pairs = other.find(raw)
+    except UserError:
+        return None
+    same = common_folders(words(folder_of(name)) for name in names)
+    images = {name: page.name for name, page in (pairs.train | pairs.test).items()}
+    if {"images", "masks"} <= {called.role_of(name, same) for name in images.values()}:
+        return None
+    masks = [(images[name], page.name) for layer in pairs.masks for name, there in layer.items() for page in there]
+    return other if all(folder_of(image) == folder_of(mask) for image, mask in masks) else None
 
 
 def _by_words(raw: RawFiles, images: str, masks: str, test: str) -> Layout:
@@ -95,20 +105,32 @@ def _by_words(raw: RawFiles, images: str, masks: str, test: str) -> Layout:
         return _in_one_place(raw, base, left)
     of_images = images or called.likeliest([name for name in left if roles[name] == "images"], "images", IMAGES)
     if masks:
-        return _with_classes(raw, replace(base, images=of_images or _only_other(left, masks)))
+        others = [name for name in names if not Where(masks).holds(name)]
+        return _with_classes(raw, replace(base, images=of_images or _only_other(others, names, test)))
     of_masks = called.folders([name for name in left if roles[name] == "masks"], "masks")
     if not of_masks:
         beside = replace(base, images=of_images)
         return _beside(raw, beside, [name for name in left if roles[name] != "images"], left)
-    of_images = of_images or _only_other([name for name in left if roles[name] != "masks"], "")
+    of_images = of_images or _only_other([name for name in names if roles[name] != "masks"], names, test)
     return _weighed(raw, replace(base, images=of_images), of_masks)
 
 
-def _only_other(names: list[str], masks: str) -> str:
-    """The one folder of these that is not of masks; blank, which is every folder, where there are several."""
-    folders = {folder_of(name) for name in names if not (masks and Where(masks).holds(name))}
-    last = {way(f"{folder}/")[-1:] for folder in folders}
-    return next(iter(last))[0] if len(last) == 1 and () not in last else ""
+def _only_other(pictures: list[str], names: list[str], test: str) -> str:
+    """The one folder of these pictures, but those to answer; blank, which is every folder, where there are several.
+    Blank, too, where masks lie in folders called as others in test are: `test/crack/` beside `train/good/`.
+
+    Args:
+        pictures: those that are no masks. names: all. test: the folder of those to answer; blank for none.
+    """
+    in_test = Where(test).holds if test else lambda name: False
+    answered = [name for name in pictures if in_test(name)]
+    learnt = [name for name in pictures if not in_test(name)] or answered
+    last = {way(name)[-1:] for name in learnt}
+    if len(last) != 1 or () in last:
+        return ""
+    of_masks = {word for name in set(names) - set(pictures) for word in way(name)}
+    kinds = {way(name)[-1] for name in answered} - {word for name in learnt for word in way(name)}
+    return "" if any(not part_of(word) for word in kinds & of_masks) else next(iter(last))[0]
 
 
 def _weighed(raw: RawFiles, base: Layout, of_masks: dict[str, str]) -> Layout:
@@ -182,7 +204,8 @@ def _with_classes(raw: RawFiles, base: Layout) -> Layout:
         return base
     names = [name for name in raw.names if name.lower().endswith(PICTURES)]
     here = [name for name in names if masks.holds(name)]
-    others = [name for name in names if not masks.holds(name) and Where(base.images).holds(name)]
+    places = [Where(place) for place in ((base.images, base.test) if base.test else (base.images,))]
+    others = [name for name in names if not masks.holds(name) and any(place.holds(name) for place in places)]
     known = {normal(word) for name in others for word in words(folder_of(name))}
     known |= {normal(stem(name)) for name in others}
     below: dict[str, set] = defaultdict(set)

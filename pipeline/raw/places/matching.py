@@ -124,9 +124,12 @@ class Matching:
         return images[ranks.index(best)]
 
     def _only(self, images: list[Image], name: str, place: tuple) -> Image | None:
-        """The one of these that a mask can belong to; None where there are none or several."""
+        """The one of these that a mask can belong to, the nearest by its folders; None where there are none or
+        several."""
         near = [image for image in images if self._may_be(image, name, place)]
         near = [image for image in near if image.compared == place] or near
+        shared = [_shared_end(image.compared, place) for image in near]
+        near = [image for image, count in zip(near, shared, strict=True) if count == max(shared)]
         return near[0] if len(near) == 1 else None
 
     def _by_other_spelling(self, lost: list[str], places: dict, found: dict) -> tuple[dict, str]:

@@ -127,6 +127,28 @@ def test_crowds_are_ignored_or_left_out_and_that_is_said(tmp_path):
     assert not without.labels["c0"][:, :2].any()
 
 
+def test_crowds_alone_are_objects_and_that_is_said(tmp_path):
+    content, truth = coco(tmp_path)
+    for note in content["annotations"]:
+        note["iscrowd"] = 1
+    write(tmp_path / "annotations.json", content)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and not seen.can_ignore
+    assert any("annotations are marked as crowds (iscrowd: 1): they are taken as objects" in n for n in found.notes)
+
+
+def test_points_in_shares_of_the_picture_are_refused(tmp_path):
+    content, _ = coco(tmp_path)
+    for note in content["annotations"]:
+        note["segmentation"] = [
+            (np.reshape(part, (-1, 2)) / (WIDTH, HEIGHT)).ravel().tolist() for part in note["segmentation"]
+        ]
+    write(tmp_path / "annotations.json", content)
+    for points in ("", "corners"):
+        with pytest.raises(UserError, match=r"lie between 0 and 1 .*annotation 1.*multiply them"):
+            Read(tmp_path, read_coco, points=points)
+
+
 def test_images_without_annotations_are_empty_and_pictures_without_a_line_are_not(tmp_path):
     content, truth = coco(tmp_path)
     content["annotations"] = [note for note in content["annotations"] if note["image_id"] != 2]

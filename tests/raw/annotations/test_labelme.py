@@ -58,6 +58,8 @@ def one(path, shapes, **more):
         (shape([[2, 3], [6, 8]], kind="rectangle"), 30),
         (shape([[6, 8], [2, 3]], kind="rectangle"), 30),
         (shape([[2.5, 3.5], [6.5, 8.5]], kind="rectangle"), 20),
+        (shape([[2, 3], [6, 3], [6, 8], [2, 8]], kind="rectangle"), 30),
+        (shape([[20, 10], [24, 14], [20, 18], [16, 14]], kind="rotation"), 41),
         (shape([[10, 10], [10, 13]], kind="circle"), 29),
     ],
 )
@@ -108,6 +110,25 @@ def test_what_is_to_be_ignored_and_what_is_background(tmp_path):
     assert np.bincount(found.labels["a"].ravel())[[1, 255]].tolist() == [30, 30]
 
 
+@pytest.mark.parametrize("answer", ["classes", "overlap", "objects"])
+def test_background_cuts_holes_into_what_is_drawn_before_it(tmp_path, answer):
+    rectangles = [([[2, 3], [20, 20]], "cell"), ([[0, 0], [9, 9]], "__ignore__"), ([[5, 5], [10, 10]], "_background_")]
+    rectangles.append(([[7, 7], [8, 8]], "cell"))
+    one(tmp_path, [shape(points, label, "rectangle") for points, label in rectangles])
+    seen, found = looked(tmp_path, reader, answer)
+    labels = found.labels["a"]
+    assert labels[4, 4] == labels[15, 15] == 1 and labels[7, 7] > 0 and not labels[6, 5:11].any()
+    assert labels[1, 1] == (255 if answer == "classes" else 0)
+    assert any("1 shape(s) called _background_ cut holes" in note for note in found.notes)
+    assert found.doubts["a"] is None and seen.arguments["classes"] == ("cell",)
+
+
+def test_background_that_leaves_nothing_is_doubted(tmp_path):
+    rectangles = [([[2, 3], [20, 20]], "cell"), ([[0, 0], [55, 39]], "_background_")]
+    found = Read(one(tmp_path, [shape(points, label, "rectangle") for points, label in rectangles]), read_labelme)
+    assert "cuts away all" in found.doubts["a"] and not found.labels["a"].any()
+
+
 def test_pictures_without_a_json(tmp_path):
     truth = folder(tmp_path)
     save(tmp_path / "images" / "more.png", scene(9)[0])
@@ -122,6 +143,10 @@ def test_pictures_without_a_json(tmp_path):
         (shape([[1, 1], [9, 9]]), "shape 1 is a polygon of 2 point"),
         (shape([[1, 1], [9, 9], [3, 3]], kind="circle"), "shape 1 is a circle of 3 points"),
         (shape([[1, 1], [9, 9]], kind="spline"), "shape 1 is a spline, which is not known"),
+        (shape([[1, 1], [9, 1], [9, 9], [5, 5]], kind="ellipse"), "shape 1 is an? ellipse, which is not known"),
+        (shape([[1, 1], [9, 1], [9, 9]], kind="rectangle"), "shape 1 is a rectangle of 3 points, not of 2 or 4"),
+        (shape([[1, 1], [9, 9]], kind="rotation"), "shape 1 is a rotation of 2 points, not of 4"),
+        (shape([[0.2, 0.1], [0.9, 0.1], [0.5, 1]]), "points of all outlines lie between 0 and 1 .*shape 1.*shares"),
         (shape([[1, 1], [9, 9], [float("nan"), 3]]), "shape 1 has points that are infinite or no numbers"),
         (shape([[900, 900], [990, 990], [900, 990]]), "shape 1 .*lies outside of the picture"),
         (shape([[1, 1], [5, 5]], kind="mask", mask="?"), "shape 1 has a mask that cannot be read"),

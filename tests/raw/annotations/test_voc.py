@@ -6,7 +6,9 @@ from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.raw.annotations import voc as reader
-from pipeline.raw.annotations.voc import CLASSES, read_voc, voc_colour
+from pipeline.raw.annotations.voc import read_voc
+from pipeline.raw.annotations.voc_classes import VOCS, voc_colour
+from pipeline.raw.files import RawFiles
 from tests.raw.annotations.scenes import Read, looked, save, scene
 
 PALETTE = [value for k in range(256) for value in (voc_colour(k) if k < 255 else (224, 224, 192))]
@@ -57,7 +59,7 @@ def test_classes_by_palette_or_by_numbers(tmp_path, with_palette, border):
     truth = folder(tmp_path, border=border, with_palette=with_palette)
     seen, found = looked(tmp_path, reader)
     assert found.equals(truth)
-    assert seen.arguments["classes"] == tuple(CLASSES) and seen.can_ignore == border
+    assert seen.arguments["classes"] == tuple(VOCS) and seen.can_ignore == border
     assert any("1 picture(s) in no list or without a mask" in note for note in found.notes)
 
 
@@ -76,6 +78,48 @@ def test_names_and_colours_of_a_label_map(tmp_path):
     table = np.arange(256)
     table[[1, 15]] = 2, 1
     assert found.equals({name: table[labels].astype(np.uint8) for name, labels in truth.items()})
+
+
+@pytest.mark.parametrize("with_palette", [True, False])
+@pytest.mark.parametrize(
+    ("file", "lines", "names"),
+    [
+        ("class_names.txt", ["_background_", "cell", "vessel"], ("cell", "vessel")),
+        ("labels.txt", ["__ignore__", "_background_", "cell", "vessel"], ("cell", "vessel")),
+        ("classes.txt", ["cell", "vessel", "nerve"], ("cell", "vessel", "nerve")),
+        ("labels.txt", ["cell"], ("class_1", "class_2")),
+        ("other.txt", [], ("class_1", "class_2")),
+    ],
+)
+def test_own_classes_are_not_called_as_vocs(tmp_path, with_palette, file, lines, names):
+    truth = folder(tmp_path, classes=(1, 2), with_palette=with_palette)
+    (tmp_path / file).write_text("\n".join(lines))
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and seen.arguments["classes"] == names
+    said = f"names of the classes are those in {file}" if names[0] == "cell" else "nothing says what the classes are"
+    assert any(said in note for note in seen.notes)
+    assert any("labels.txt names 1 classes" in note for note in seen.notes) == (lines == ["cell"])
+
+
+def test_numbers_with_gaps_are_taken_for_vocs_and_that_is_said(tmp_path):
+    folder(tmp_path)
+    seen, _ = looked(tmp_path, reader)
+    assert any("taken for VOC's own (1 is aeroplane, 15 is person)" in note for note in seen.notes)
+
+
+def test_0_and_255_alone_are_one_class_and_jpegs_are_read_as_folders_are(tmp_path):
+    truth = {}
+    for ending in ("png", "jpg"):
+        for i in range(4):
+            picture, labels = scene(i)
+            save(tmp_path / ending / "JPEGImages" / f"v{i}.jpg", picture)
+            save(tmp_path / ending / "SegmentationClass" / f"v{i}.{ending}", labels * np.uint8(255))
+            truth[f"v{i}"] = labels
+    seen, found = looked(tmp_path / "png", reader)
+    assert found.equals(truth) and not seen.can_ignore
+    assert any("255 is the class" in note for note in seen.notes)
+    with RawFiles(tmp_path / "jpg") as raw:
+        assert reader.look(raw, "", ()) is None
 
 
 def test_lists_say_what_is_learnt_and_what_is_answered(tmp_path):
