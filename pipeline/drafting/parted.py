@@ -34,9 +34,11 @@ def _are_counted(looks: Looks, most: int) -> bool:
     return len(several) > 1 and most > 2 and counted and in_order and vary
 
 
-def are_numbered(looks: Looks) -> bool:
-    """Whether more than one value beside 0 is there that parts objects from each other."""
-    return max((there.count for there in looks.numbers), default=0) > 1 and _single(looks)
+def are_numbered(looks: Looks, soft: bool) -> bool:
+    """Whether more than one value beside 0 is there that parts objects from each other; where there are many, an object
+    may have several parts, unless the values are those of soft edges."""
+    most = max((there.count for there in looks.numbers), default=0)
+    return most > 1 and (_single(looks) or (most > MANY and not soft))
 
 
 def numbered(looks: Looks) -> tuple[Kind, list[str]]:

@@ -73,7 +73,7 @@ def read_folders(
         UserError: nothing there, names that do not match, images or masks that are missing or there twice. What is
             wrong within a picture is raised when it is read.
     """
-    _refuse_labels(labels)
+    refuse_labels(labels)
     for word, value, known in (
         ("unmasked", unmasked, UNMASKED),
         ("valid_as", valid_as, VALID_AS),
@@ -254,21 +254,33 @@ class _Picture:
         return self._checked(picture, f"mask {page}")
 
     def doubt(self, labels: np.ndarray) -> Doubt | None:
-        return Doubt("the value is no class's, the nearest is taken", self.forgiven) if self.forgiven else None
+        return doubt_of(self.forgiven)
 
     def _checked(self, mask: np.ndarray, name: str) -> np.ndarray:
-        try:
-            found, forgiven = tolerated(self.of_mask, mask)
-            self.forgiven += forgiven
-        except UserError as error:
-            raise UserError(f"{name} {error}") from error
-        numbers = isinstance(found, np.ndarray) and found.ndim == 3 and found.dtype.kind in "ui"
-        if not numbers or found.shape[:2] != mask.shape[:2]:
-            raise WrongKind(f"{name}: labels= gives {kind_of(found)}, not whole numbers {_size(mask.shape[:2])} x 1")
+        found, forgiven = labelled(mask, self.of_mask, name)
+        self.forgiven += forgiven
         return found
 
 
-def _refuse_labels(labels: Labels | None) -> None:
+def labelled(mask: np.ndarray, labels: Labels, name: str) -> tuple[np.ndarray, int]:
+    """H x W x 1 by `labels`, and how many pixels were forgiven a value that is no class's. Raises UserError that begins
+    with the name, and WrongKind for what is no labels."""
+    try:
+        found, forgiven = tolerated(labels, mask)
+    except UserError as error:
+        raise UserError(f"{name} {error}") from error
+    numbers = isinstance(found, np.ndarray) and found.ndim == 3 and found.dtype.kind in "ui"
+    if not numbers or found.shape[:2] != mask.shape[:2]:
+        raise WrongKind(f"{name}: labels= gives {kind_of(found)}, not whole numbers {_size(mask.shape[:2])} x 1")
+    return found, forgiven
+
+
+def doubt_of(forgiven: int) -> Doubt | None:
+    """Of labels of which so many pixels were forgiven."""
+    return Doubt("the value is no class's, the nearest is taken", forgiven) if forgiven else None
+
+
+def refuse_labels(labels: Labels | None) -> None:
     """Raises WrongKind for what is no function of a mask, or one of `masks` that makes such a function."""
     if labels is not None and not callable(labels):
         raise WrongKind(f"labels={labels!r} is no function: labels=binary, or one of your own")

@@ -24,16 +24,25 @@ _MASK = re.compile(
 
 @dataclass(frozen=True)
 class Item:
-    """An image or a mask: what it is called in messages, and what reads it."""
+    """An image or a mask.
+
+    Attributes:
+        where: what it is called in messages.
+        read: gives the array. file: gives the bytes of a picture's file; None of an array.
+    """
 
     where: str
     read: Callable[[], np.ndarray]
-    is_picture: bool = False
+    file: Callable[[], bytes] | None = None
 
     def image(self) -> np.ndarray:
         """H x W x C. Raises UserError."""
         array = self.read()
-        return array if self.is_picture else channels_last(array, self.where)
+        return array if self.file else channels_last(array, f"image {self.where}")
+
+    def content(self) -> bytes:
+        """The bytes of a picture's file, which say more than its pixels; none of an array."""
+        return self.file() if self.file else b""
 
 
 class _Files:
@@ -63,6 +72,11 @@ def is_stack(place: str) -> bool:
     return place.partition(":")[0].lower().endswith(ARRAYS)
 
 
+def place_of(path: str, key: str) -> str:
+    """An array as it is named: `data.npz:images`."""
+    return f"{path}:{key}" if key else path
+
+
 def items(raw: RawFiles, place: str) -> dict[str, Item]:
     """id -> item of a folder, of one array, or of the arrays called so in every .npz."""
     files = _Files(raw)
@@ -72,23 +86,23 @@ def items(raw: RawFiles, place: str) -> dict[str, Item]:
         if path is None:
             raise UserError(f"{raw.folder} holds no file {name}; bring it")
         whole = files.array(path, key)
-        if whole.ndim < 3:
+        if whole.ndim < 3 or not len(whole):
             raise UserError(f"{raw.where(path)} is an array of {shape(whole)}, not of N images")
         digits = len(str(len(whole) - 1))
         return {
-            f"{i:0{digits}}": Item(f"{raw.where(path)}, number {i}", lambda i=i: files.array(path, key)[i])
+            f"{i:0{digits}}": Item(f"{place_of(path, key)}, number {i}", lambda i=i: files.array(path, key)[i])
             for i in range(len(whole))
         }
     if key:
         paths = [own for own in raw.names if own.lower().endswith(".npz")]
-        return {own: Item(raw.where(p), lambda p=p: files.array(p, key)) for p, own in ids(paths).items()}
+        return {own: Item(place_of(p, key), lambda p=p: files.array(p, key)) for p, own in ids(paths).items()}
     gallery = Gallery(raw, name, (*PICTURES, *ARRAYS), with_masks=True)
     if not gallery.names:
         raise UserError(f"{raw.folder} holds no pictures or arrays in a folder {name}/")
     return {
-        own: Item(raw.where(p), lambda p=p: files.array(p, _only(files, p)))
+        own: Item(p, lambda p=p: files.array(p, _only(files, p)))
         if p.lower().endswith(ARRAYS)
-        else Item(raw.where(p), lambda p=p: raw.picture(p), True)
+        else Item(p, lambda p=p: raw.picture(p), lambda p=p: raw.read(p))
         for p, own in ids(gallery.names).items()
     }
 

@@ -4,26 +4,26 @@ files of both (`.npz` with image and mask).
 What the axes are is told by the sizes of the images; what may be two things is refused. Ids of a stack are its numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.competition import RawData, RawImage
+from pipeline.competition import Doubt, RawData, RawImage
 from pipeline.errors import UserError, shown
+from pipeline.raw.annotations import layers
 from pipeline.raw.annotations.array_files import ARRAYS, Item, found_places, is_stack, items
-from pipeline.raw.annotations.axes import exclusive, laid_out, numbered, stored, whole
+from pipeline.raw.annotations.axes import as_numbers, exclusive, laid_out, numbered, stored, whole
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.annotations.whereabouts import with_test
 from pipeline.raw.files import RawFiles
-from pipeline.raw.folders import by_pattern
-from pipeline.raw.masks import with_channels
+from pipeline.raw.folders import by_pattern, doubt_of, labelled, refuse_labels
+from pipeline.raw.masks import Labels, with_channels
 from pipeline.raw.meaning.colours import VOID
+from pipeline.raw.meaning.looks import Masks
 from pipeline.raw.places.names import forms, normal
+from pipeline.raw.places.survey import evenly
 from pipeline.raw.values import of_image
-
-_MOST_CLASSES = 64
-_SEEN = 200  # masks looked at
 
 
 def read_arrays(
@@ -37,6 +37,7 @@ def read_arrays(
     soft: bool = False,
     channels: int | None = None,
     group: str | Callable[[str], str] | None = None,
+    labels: Labels | None = None,
 ) -> RawData:
     """Images and masks, matched by name, or by their places in two stacks.
 
@@ -44,26 +45,29 @@ def read_arrays(
         images, masks, test: a folder of pictures or arrays, or one array: `X.npy`, `data.npz:images`; `:image` is that
             array of every .npz. "" for no test.
         classes: names, in the order of their numbers 1, 2, … (0 is none), or of the layers of masks H x W x K.
-        answer: `classes` (one number for each pixel), `overlap` (layers), `objects` (each number is an object).
+        answer: `classes` (one number for each pixel, or one layer: where there is a layer more than names, the first is
+            the background), `overlap` (layers), `objects` (each number or layer is an object).
         void: a number that is to be ignored (255), or None.
         soft: whether masks are shares: more than a half is the class.
         channels, group: as in `read_folders`.
+        labels: as in `read_folders`, what the values of a mask mean, where it holds them as a picture does; classes,
+            answer, void and soft then say nothing. None is as these say.
 
     Raises:
         UserError: what is no array, masks of another size, axes that may be two things.
     """
+    refuse_labels(labels)
     train, truth = items(raw, images), items(raw, masks)
     tests = items(raw, test) if test else {}
     train = {name: item for name, item in train.items() if name not in tests or is_stack(images)}
     pairs = _pairs(raw, train, truth, images, masks)
-    layer = _Layer(tuple(classes) or ("object",), answer, void, soft)
+    layer = _Layer(tuple(classes) or ("object",), answer, void, soft, labels)
     group_of = group and ((lambda name, part: str(group(name))) if callable(group) else by_pattern(group))
     found = []
     for name, (image, mask) in pairs.items():
         pair = _Pair(image, mask, layer, channels)
-        found.append(
-            RawImage(name, "train", pair.image, pair.labels, group=group_of(name, "train") if group_of else "")
-        )
+        of_group = group_of(name, "train") if group_of else ""
+        found.append(RawImage(name, "train", pair.image, pair.labels, group=of_group, doubt=pair.doubt))
     own = {name: name for name in pairs}
     for key, name in with_test(own, {name: name for name in tests}).items():
         pair = _Pair(tests[key], None, layer, channels)
@@ -74,6 +78,7 @@ def read_arrays(
 COMMENTS = {
     "images": "a folder of pictures or arrays, or one array: X.npy, data.npz:images, :image (of every .npz)",
     "test": 'of the same kind, to be answered; "" where there is none',
+    "labels": "what the values of a mask mean: binary, class_ids(3), palette({...}) ... of pipeline/raw/masks.py",
     "classes": "in the order of their numbers 1, 2, … or of the layers of masks H x W x K",
     "answer": '"classes" (exclusive), "overlap" (layers) or "objects" (numbers): belongs to TASK above',
     "void": "the number that is to be ignored, or None",
@@ -92,17 +97,44 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     images, masks, test = places
     train, truth = items(raw, images), items(raw, masks)
     pairs = list(_pairs(raw, train, truth, images, masks).values())
-    kind = _kind(pairs[:: max(1, len(pairs) // _SEEN)], answer)
-    arguments = {"images": images, "masks": masks, "test": test, **kind}
+    chosen = evenly(pairs, pairs[0][0].image()[..., 0].size)
+    found = layers.looked_at((f"mask {item.where}", mask) for item, mask in _read(chosen))
+    is_layered = found.count > 1 and not found.colours
+    kind, notes = _of_layers(found, answer, masks) if is_layered else ({}, [])
     return Seen(
         what=f"arrays: images of {images}, masks of {masks}, {len(pairs)} pairs",
         function=read_arrays,
-        arguments=arguments,
+        arguments={"images": images, "masks": masks, "test": test, **kind},
         comments=COMMENTS,
-        notes=tuple(_said(kind)),
+        notes=tuple(notes),
         decided=True,
-        can_ignore=kind["void"] is not None,
+        masks=None if is_layered else _as_pictures(chosen),
     )
+
+
+def _of_layers(found: layers.Layers, answer: str, masks: str) -> tuple[dict[str, object], list[str]]:
+    try:
+        return layers.meaning(found, answer)
+    except UserError as error:
+        raise UserError(f"{masks} {error}") from error
+
+
+def _read(pairs: list[tuple[Item, Item]]) -> Iterator[tuple[Item, np.ndarray]]:
+    """The masks, H x W x K. Raises UserError."""
+    for image, mask in pairs:
+        size = image.image().shape[:2]
+        try:
+            yield mask, as_numbers(laid_out(mask.read(), size))
+        except UserError as error:
+            raise UserError(f"mask {mask.where} {error}") from error
+
+
+def _as_pictures(pairs: list[tuple[Item, Item]]) -> Masks:
+    def read():
+        for mask, array in _read(pairs):
+            yield mask.where, mask.content(), array
+
+    return read
 
 
 def _pairs(raw: RawFiles, train: dict, truth: dict, images: str, masks: str) -> dict[str, tuple[Item, Item]]:
@@ -135,16 +167,30 @@ class _Layer:
     answer: str
     void: int | None
     soft: bool
+    labels: Labels | None
 
-    def labels(self, mask: np.ndarray) -> np.ndarray:
-        """H x W x K, as stored, to labels H x W x layers. Raises UserError without saying where."""
+    def labels_of(self, mask: np.ndarray, name: str) -> tuple[np.ndarray, int]:
+        """H x W x K, as stored, to labels H x W x layers, and how many pixels were forgiven a value that is no class's.
+        Raises UserError that begins with the name."""
+        try:
+            mask = as_numbers(mask)
+            if self.labels is None:
+                return self._numbers(mask), 0
+        except UserError as error:
+            raise UserError(f"{name} {error}") from error
+        return labelled(mask, self.labels, name)
+
+    def _numbers(self, mask: np.ndarray) -> np.ndarray:
+        has_background = mask.shape[2] == len(self.classes) + 1
+        if self.soft and self.answer == "classes" and has_background:
+            return mask.argmax(axis=2).astype(np.uint8)[..., None]
         mask = whole(mask, self.soft)
         if self.answer == "overlap":
             if mask.shape[2] != len(self.classes):
                 raise UserError(f"has {mask.shape[2]} layers, there are {len(self.classes)} classes")
             return (mask != 0).astype(np.uint8)
         if mask.shape[2] > 1:
-            mask = exclusive(mask)
+            mask = exclusive(mask, has_background and self.answer == "classes")
         if self.answer == "objects":
             return numbered(mask)
         ignored = mask == self.void if self.void is not None else np.zeros(mask.shape, bool)
@@ -168,6 +214,7 @@ class _Pair:
     layer: _Layer
     channels: int | None
     shape: tuple[int, int] | None = None
+    forgiven: int = 0  # pixels of its mask, when it was read last, whose value is no class's
 
     def image(self) -> np.ndarray:
         picture = with_channels(stored(self.of.image()), self.channels)
@@ -178,51 +225,13 @@ class _Pair:
     def labels(self) -> np.ndarray:
         if self.shape is None:
             self.image()
+        name = f"mask {self.mask.where}"
         try:
-            return self.layer.labels(laid_out(self.mask.read(), self.shape))
+            mask = laid_out(self.mask.read(), self.shape)
         except UserError as error:
-            raise UserError(f"{self.mask.where} {error}") from error
+            raise UserError(f"{name} {error}") from error
+        labels, self.forgiven = self.layer.labels_of(mask, name)
+        return labels
 
-
-def _kind(pairs: list[tuple[Item, Item]], answer: str) -> dict[str, object]:
-    """The arguments that say what masks are, from some of them. Raises UserError."""
-    values: set[float] = set()
-    layers, overlap, soft, most = 1, False, False, 0
-    for image, mask in pairs:
-        try:
-            array = laid_out(mask.read(), image.image().shape[:2])
-            if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
-                soft = True
-                if not (array.min() >= 0 and array.max() <= 1):
-                    raise UserError("holds fractions that are no shares (0 to 1) of a class")
-            layers = max(layers, array.shape[2])
-            overlap = overlap or (array.shape[2] > 1 and ((array > 0.5).sum(axis=2) > 1).any())
-            seen = np.unique(array)
-            most = max(most, len(seen))
-            values |= set(seen[:1000].tolist())
-        except UserError as error:
-            raise UserError(f"{mask.where} {error}") from error
-    void = VOID if VOID in values and len(values) > 2 and not soft else None
-    numbers = sorted(value for value in values if value not in (0, void))
-    kind = {"classes": ("object",), "answer": answer or "classes", "void": void, "soft": soft}
-    if layers > 1:
-        names = tuple(f"class_{k}" for k in range(1, layers + 1))
-        return {**kind, "classes": names, "answer": "overlap", "void": None}
-    if answer == "objects" or (not answer and most > _MOST_CLASSES and not soft):
-        return {**kind, "answer": "objects", "void": None}
-    if soft or len(numbers) <= 1:
-        return {**kind, "void": None if soft else void}
-    if numbers[-1] > 254:
-        return {**kind, "answer": "objects", "void": None}
-    return {**kind, "classes": tuple(f"class_{k}" for k in range(1, int(numbers[-1]) + 1))}
-
-
-def _said(kind: dict) -> list[str]:
-    notes = []
-    if kind["soft"]:
-        notes.append("masks are shares: more than a half is the class (soft=True)")
-    if kind["void"] is not None:
-        notes.append(f"{VOID} means that a pixel is to be ignored (void=)")
-    if kind["answer"] == "overlap":
-        notes.append(f"masks have {len(kind['classes'])} layers: a class each, which may overlap")
-    return notes
+    def doubt(self, labels: np.ndarray) -> Doubt | None:
+        return doubt_of(self.forgiven)

@@ -7,6 +7,8 @@ from pipeline.errors import UserError
 from pipeline.raw.annotations import arrays as reader
 from pipeline.raw.annotations.arrays import read_arrays
 from pipeline.raw.files import RawFiles
+from pipeline.raw.masks import class_ids
+from tests.drafting.mask_folders import drafted
 from tests.raw.annotations.scenes import HEIGHT, WIDTH, Read, looked, save, scene
 
 
@@ -51,6 +53,36 @@ def test_layers_may_overlap(tmp_path, mask_axis):
     assert found.pictures["03"].shape == (HEIGHT, WIDTH, 1)
 
 
+def one_hot(labels, count):
+    return np.eye(count, dtype=np.uint8)[labels]
+
+
+@pytest.mark.parametrize("answer", ["", "classes"])
+@pytest.mark.parametrize("scale", [1, 255, 0.7])
+@pytest.mark.parametrize("classes", [1, 2, 4])
+def test_layers_of_which_a_pixel_has_one_are_classes_and_the_first_is_the_background(tmp_path, classes, scale, answer):
+    _, labels = scenes(classes=classes)
+    layers = one_hot(labels, classes + 1) * np.array(scale, np.float32 if scale == 0.7 else np.uint8)
+    layers = layers + np.float32(0.3 / (classes + 1)) if scale == 0.7 else layers
+    draft, found = drafted(stacks(tmp_path, layers), answer)
+    assert np.array_equal(found, labels)
+    assert ("Binary" if classes == 1 else "MultiClass") in draft.kind.task
+    assert any("the first is the background (--answer overlap" in line for line in draft.said)
+
+
+def test_layers_that_exclude_each_other_where_that_is_asked_for(tmp_path):
+    _, labels = scenes(classes=2)
+    layers = one_hot(labels, 3)[..., 1:]
+    draft, _ = drafted(stacks(tmp_path, layers))
+    assert "MultiLabel" in draft.kind.task and any("--answer classes where they exclude" in line for line in draft.said)
+    # a mask of which every pixel has a class has no background
+    labels[0] = np.maximum(labels[0], 1)
+    draft, found = drafted(stacks(tmp_path, one_hot(labels, 3)[..., 1:]), "classes")
+    assert "MultiClass" in draft.kind.task and np.array_equal(found, labels)
+    with pytest.raises(UserError, match=r"Y.npy has layers that overlap, which --answer classes cannot be"):
+        drafted(stacks(tmp_path, layers | layers[..., ::-1]), "classes")
+
+
 def test_one_npz_of_all_with_a_test_part(tmp_path):
     pictures, labels = scenes()
     np.savez(tmp_path / "data.npz", x_train=pictures, y_train=labels, x_test=pictures[:3])
@@ -93,31 +125,39 @@ def stacks(path, masks):
 
 def test_what_values_mean(tmp_path):
     _, labels = scenes(classes=2)
-    seen, found = looked(stacks(tmp_path, labels), reader)
-    assert seen.arguments["classes"] == ("class_1", "class_2") and found.equals(truth_of(labels))
+    draft, found = drafted(stacks(tmp_path, labels))
+    assert draft.kind.names == ("class_0", "class_1", "class_2") and np.array_equal(found, labels)
     labels[:, 0] = 255
-    seen, found = looked(stacks(tmp_path, labels), reader)
-    assert seen.can_ignore and found.equals(truth_of(labels))
+    draft, found = drafted(stacks(tmp_path, labels))
+    assert "void=255" in draft.kind.task and np.array_equal(found, labels)
 
 
 def test_one_class_of_0_and_255_and_shares(tmp_path):
     _, labels = scenes()
     assert looked(stacks(tmp_path, labels * np.uint8(255)), reader)[1].equals(truth_of(labels))
-    seen, found = looked(stacks(tmp_path, labels * np.float32(0.4) + 0.3), reader)
-    assert seen.arguments["soft"] and found.equals(truth_of(labels))
-    assert any("masks are shares" in note for note in seen.notes)
+    draft, found = drafted(stacks(tmp_path, labels * np.float32(0.4) + 0.3))
+    assert draft.kind.labels == "above(0.5)" and np.array_equal(found, labels)
+    assert any("fractions from 0 to 1 are probabilities" in line for line in draft.said)
 
 
 def test_numbers_of_objects(tmp_path):
     _, labels = scenes()
     numbers = labels.astype(np.int32) * (1 + np.arange(WIDTH))
-    seen, found = looked(stacks(tmp_path, numbers), reader, answer="objects")
-    assert seen.arguments["answer"] == "objects"
-    for i, own in enumerate(numbers):
-        assert (
-            len(np.unique(found.labels[f"{i:02}"])) == len(np.unique(own))
-            and found.labels[f"{i:02}"].dtype == np.uint16
-        )
+    draft, found = drafted(stacks(tmp_path, numbers), answer="objects")
+    assert "Instances" in draft.kind.task
+    for labels_of_one, own in zip(found, numbers, strict=True):
+        assert len(np.unique(labels_of_one)) == len(np.unique(own)) and labels_of_one.dtype == np.uint16
+
+
+@pytest.mark.parametrize("void", [None, 255])
+@pytest.mark.parametrize(
+    "said", [lambda void: {"classes": ("a", "b"), "void": void}, lambda void: {"labels": class_ids(3, void)}]
+)
+def test_what_a_file_of_ones_own_says(tmp_path, said, void):
+    _, labels = scenes(classes=2)
+    labels[:, 0] = void or 0
+    found = Read(stacks(tmp_path, labels), read_arrays, images="X.npy", masks="Y.npy", **said(void))
+    assert found.equals(truth_of(labels))
 
 
 @pytest.mark.parametrize(
@@ -126,15 +166,21 @@ def test_numbers_of_objects(tmp_path):
         (np.zeros((11, HEIGHT, WIDTH)), r"X.npy holds 12 images, Y.npy 11 masks"),
         (np.zeros((12, WIDTH, HEIGHT)), r"Y.npy, number 0 is 56 x 40, its image is 40 x 56 pixels"),
         (np.zeros((12, 7)), r"Y.npy is an array of 12 x 7, not of N images"),
+        (np.zeros((0, HEIGHT, WIDTH)), r"Y.npy is an array of 0 x 40 x 56, not of N images"),
+        (np.zeros((12, HEIGHT, WIDTH, 0)), r"Y.npy, number 0 is 40 x 56 x 0, its image is 40 x 56"),
         (np.full((12, HEIGHT, WIDTH), -1), r"Y.npy, number 0 holds the value -1"),
-        (np.full((12, HEIGHT, WIDTH), np.nan), r"Y.npy, number 0 holds "),
-        (np.full((12, HEIGHT, WIDTH), 7.5), r"Y.npy, number 0 holds fractions that are no shares"),
+        (np.full((12, HEIGHT, WIDTH), np.nan), r"Y.npy, number 0 holds 2240 of 2240 values that are infinite or no"),
+        (np.full((12, HEIGHT, WIDTH), 7.5), r"Y.npy, number 0 holds fractions up to 7.5: no mask of classes"),
+        (
+            np.arange(WIDTH) * np.ones((12, HEIGHT, 1)) / 3 - 9.1,
+            r"Y.npy, number 0 holds fractions, .* from -9.1 to 9.23",
+        ),
         (np.full((12, HEIGHT, WIDTH), "a"), r"Y.npy, number 0 holds "),
     ],
 )
 def test_masks_that_do_not_fit(tmp_path, masks, says):
     with pytest.raises(UserError, match=says) as found:
-        looked(stacks(tmp_path, masks), reader)
+        drafted(stacks(tmp_path, masks))
     assert len(str(found.value).splitlines()) == 1
 
 
