@@ -17,12 +17,13 @@ from pipeline.drafting.kinds import exclusive, of_objects, one_class, overlappin
 from pipeline.drafting.scores import scored
 from pipeline.errors import UserError, shown
 from pipeline.raw import annotations
+from pipeline.raw.annotations.array_files import ARRAYS
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import is_grey
 from pipeline.raw.meaning.looks import look
 from pipeline.raw.places.called import role_of
-from pipeline.raw.places.names import PICTURES, forms, normal, stem
+from pipeline.raw.places.names import PICTURES, Where, forms, normal, stem
 from pipeline.raw.places.survey import elongation
 from pipeline.store.dialect import Format
 
@@ -42,7 +43,7 @@ def draft(raw: RawFiles, *named: str, answer: str = "") -> Draft | None:
 
     Raises UserError for annotations that are damaged.
     """
-    if named and not (len(named) > 1 and is_file(named[1])):
+    if named and not (len(named) > 1 and (is_file(named[1]) or any(_are_arrays(raw, place) for place in named[:2]))):
         return None
     found = _seen(raw, answer, named)
     return _of(raw, *found, answer) if found else None
@@ -51,6 +52,12 @@ def draft(raw: RawFiles, *named: str, answer: str = "") -> Draft | None:
 def is_file(place: str) -> bool:
     """Whether what holds the masks is a file or what is called so in each, and no folder."""
     return place.startswith(":") or place.partition(":")[0].lower().endswith(FILES)
+
+
+def _are_arrays(raw: RawFiles, folder: str) -> bool:
+    """Whether a folder holds arrays, and no pictures."""
+    names = [name.lower() for name in raw.names if Where(folder).holds(name)]
+    return any(name.endswith(ARRAYS) for name in names) and not any(name.endswith(PICTURES) for name in names)
 
 
 def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, list[str]] | None:
@@ -69,9 +76,10 @@ def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, lis
 
 
 def _has_masks(raw: RawFiles) -> bool:
-    """Whether some pictures are masks by their folder or their name."""
+    """Whether some pictures are masks by their folder or their name, and others their images."""
     names = [name for name in raw.names if name.lower().endswith(PICTURES)]
-    if any(role_of(name) == "masks" for name in names):
+    roles = {role_of(name) for name in names}
+    if "masks" in roles and roles != {"masks"}:
         return True
     stems = {normal(stem(name)) for name in names}
     return any(normal(form.key) in stems for name in names for form in forms(stem(name)) if form.word)

@@ -182,14 +182,12 @@ def _described(found: Survey, kind: Kind, of_masks: Sequence[str], unused_files:
     if files.prefix:
         lines.append(files.renamed(found.test))
     if answered := sum(any(name in layer for layer in files.masks) for name in files.test):
-        lines.append(
-            f"masks of {answered} images in {found.test}/ are hidden truth that the report alone reads (test=)"
-        )
+        lines.append(image_folders.truth_said(answered, f"{found.test}/", "test"))
     lines += files.notes
     lines += [
         line
         for line in (
-            image_folders.split_said(files, layout.valid, "folds"),
+            image_folders.split_of(files, layout.valid, "folds"),
             _groups(found),
             image_folders.several_said(files, _several(kind)),
             unused_files,

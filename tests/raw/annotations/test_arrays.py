@@ -1,5 +1,7 @@
 """Arrays: stacks, a file for each, files of both, axes told by sizes, values of every kind."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,137 @@ def test_one_npz_of_all_with_a_test_part(tmp_path):
     own = {name for name, part in found.parts.items() if part == "test"}
     assert found.equals(truth_of(labels)) and own == {"0", "1", "2"}
     assert (seen.arguments["images"], seen.arguments["test"]) == ("data.npz:x_train", "data.npz:x_test")
+
+
+def part(start, count):
+    """(images, masks) of other scenes."""
+    pairs = [scene(start + i) for i in range(count)]
+    return np.stack([picture for picture, _ in pairs]), np.stack([labels for _, labels in pairs])
+
+
+SPLIT = {"train": part(0, 6), "val": part(30, 3), "test": part(60, 2)}
+TRUTH = {f"{name}/{i}": own for name in ("train", "val") for i, own in enumerate(SPLIT[name][1])}
+
+
+def as_stacks(path, image, mask):
+    for name, (pictures, labels) in SPLIT.items():
+        (path / image.format(name)).parent.mkdir(exist_ok=True)
+        np.save(path / image.format(name), pictures)
+        np.save(path / mask.format(name), labels)
+
+
+def as_one_npz(path, image, mask):
+    kinds = {image: 0, mask: 1}
+    np.savez(path / "data.npz", **{key.format(name): SPLIT[name][i] for name in SPLIT for key, i in kinds.items()})
+
+
+def as_an_npz_for_each_part(path, image, mask):
+    for name, (pictures, labels) in SPLIT.items():
+        np.savez(path / f"{name}.npz", **{image: pictures, mask: labels})
+
+
+def as_files(path, image, mask):
+    for name, pair in SPLIT.items():
+        for folder, arrays in zip((image.format(name), mask.format(name)), pair, strict=True):
+            (path / folder).mkdir(parents=True)
+            for i, array in enumerate(arrays):
+                np.save(path / folder / f"{i}.npy", array)
+
+
+@pytest.mark.parametrize(
+    ("write", "image", "mask"),
+    [
+        (as_stacks, "X_{}.npy", "y_{}.npy"),
+        (as_stacks, "X{}.npy", "y{}.npy"),
+        (as_stacks, "{}/X.npy", "{}/y.npy"),
+        (as_stacks, "imgs_{}.npy", "imgs_mask_{}.npy"),
+        (as_one_npz, "{}_images", "{}_labels"),
+        (as_an_npz_for_each_part, "x", "y"),
+        (as_files, "{}/images", "{}/masks"),
+        (as_files, "images/{}", "masks/{}"),
+    ],
+)
+def test_parts_of_a_split(tmp_path, write, image, mask):
+    write(tmp_path, image, mask)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(TRUTH) and found.parts == dict.fromkeys(TRUTH, "train") | {"0": "test", "1": "test"}
+    # as hidden truth
+    assert all(np.array_equal(found.labels[str(i)], own) for i, own in enumerate(SPLIT["test"][1]))
+    assert len(drafted(tmp_path)[1]) == 11
+    split, truth = found.notes
+    assert split.startswith("a published split: train (6), valid (3); the 3 images in ") and "in the folds" in split
+    assert truth.startswith("masks of 2 images in ") and "hidden truth that the report alone reads" in truth
+    with RawFiles(tmp_path) as raw:
+        learnt = seen.read(raw, valid_as="learnt").images
+        assert [image.id for image in learnt if image.always_learnt] == ["val/0", "val/1", "val/2"]
+        kept_apart = seen.read(raw, valid_as="truth").images
+        assert sum(image.part == "test" and image.labels is not None for image in kept_apart) == 5
+        with pytest.raises(UserError, match=r"2 images to answer have no mask: .* hidden truth is of all or of none"):
+            seen.read(raw, valid_as="truth", test_masks="")
+
+
+def test_pictures_of_a_split_whose_masks_are_arrays(tmp_path):
+    for name, (pictures, labels) in SPLIT.items():
+        (tmp_path / name / "masks").mkdir(parents=True)
+        for i, (picture, own) in enumerate(zip(pictures, labels, strict=True)):
+            save(tmp_path / name / "images" / f"{i}.png", picture)
+            if name != "test":
+                np.save(tmp_path / name / "masks" / f"{i}.npy", own)
+    _, found = looked(tmp_path, reader)
+    assert found.equals(TRUTH) and sorted(found.parts)[:2] == ["0", "1"] and len(found.notes) == 1
+    shutil.rmtree(tmp_path / "val" / "masks")
+    _, found = looked(tmp_path, reader)
+    assert set(found.labels) == {str(i) for i in range(6)}
+    assert "3 array(s) or picture(s) are not used: val/images/0.png, val/images/1.png, val/images/2.png" in found.notes
+
+
+def test_an_npz_for_each_image_in_the_folders_of_parts(tmp_path):
+    for name, (pictures, labels) in SPLIT.items():
+        (tmp_path / name).mkdir()
+        for i, (picture, own) in enumerate(zip(pictures, labels, strict=True)):
+            np.savez(tmp_path / name / f"{i}.npz", image=picture, label=own)
+    _, found = looked(tmp_path, reader)
+    assert found.equals(TRUTH) and {name for name, part in found.parts.items() if part == "test"} == {"0", "1"}
+
+
+def test_arrays_that_are_not_used_are_counted(tmp_path):
+    pictures, labels = scenes()
+    for name, array in {"X_train": pictures, "y_train": labels, "X_val": pictures[:2], "ids": np.arange(12)}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    assert looked(tmp_path, reader)[1].notes == ["2 array(s) or picture(s) are not used: X_val.npy, ids.npy"]
+    np.savez(tmp_path / "data.npz", images=pictures, masks=labels, ids=np.arange(12))
+    notes = Read(tmp_path, read_arrays, images="data.npz:images", masks="data.npz:masks").notes
+    assert notes == ["5 array(s) or picture(s) are not used: X_train.npy, X_val.npy, ids.npy, y_train.npy (and 1 more)"]
+
+
+def test_stacks_in_several_npz(tmp_path):
+    pictures, labels = scenes(4)
+    for i in (0, 1):
+        np.savez(tmp_path / f"batch{i}.npz", x=pictures, y=labels)
+    with pytest.raises(
+        UserError, match=r"batch0.npz holds 'x' of 4 x 40 x 56 x 3, a stack, beside other files: name one"
+    ):
+        looked(tmp_path, reader)
+
+
+@pytest.mark.parametrize("named", [(), ("images", "masks")])
+def test_images_that_are_arrays_and_masks_that_are_pictures(tmp_path, named):
+    pictures, labels = scenes(6)
+    (tmp_path / "images").mkdir()
+    for i in range(6):
+        np.save(tmp_path / "images" / f"a{i}.npy", np.concatenate([pictures[i]] * 2, axis=2).astype(np.float32))
+        save(tmp_path / "masks" / f"a{i}.png", labels[i] * np.uint8(255))
+    draft, found = drafted(tmp_path, named=named)
+    assert np.array_equal(found, labels) and "of several channels, float32" in draft.said[1]
+
+
+def test_masks_that_are_pictures_beside_images_that_are_arrays_in_one_folder(tmp_path):
+    pictures, labels = scenes(3)
+    for i in range(3):
+        np.save(tmp_path / f"a{i}.npy", pictures[i])
+        save(tmp_path / f"a{i}_mask.png", labels[i])
+    with pytest.raises(UserError, match=r"3 masks are pictures in a folder with images that are arrays: a0_mask.png"):
+        drafted(tmp_path)
 
 
 def test_an_npz_for_each(tmp_path):
