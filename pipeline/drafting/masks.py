@@ -6,7 +6,7 @@ from pipeline.drafting import edges, exact, kinds, parted, shares
 from pipeline.drafting.draft import Kind
 from pipeline.errors import UserError
 from pipeline.raw import masks as labels
-from pipeline.raw.meaning import transparent
+from pipeline.raw.meaning import levels, transparent
 from pipeline.raw.meaning.looks import MOST_VALUES, Looks, Masks, look
 
 STRAY = 16  # pixels that a stray value may have in all masks, and how many such values there can be
@@ -68,7 +68,7 @@ def _kind_of(masks: Masks, looks: Looks, place: str, answer: str) -> tuple[Kind,
     values = split(looks)
     if not answer and parted.are_objects(looks):
         return parted.numbered(looks)
-    if answer == "objects" and parted.are_numbered(looks, values.soft):
+    if answer == "objects" and parted.are_numbered(looks, _is_soft(values, looks, masks)):
         return parted.numbered(looks)
     if values.soft:
         kind, lines = edges.kind_of(looks, masks)
@@ -78,6 +78,11 @@ def _kind_of(masks: Masks, looks: Looks, place: str, answer: str) -> tuple[Kind,
     return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, place), lines)
 
 
+def _is_soft(values: Values, looks: Looks, masks: Masks) -> bool:
+    """Also of masks with so many values that only what lies dark or bright tells edges from numbers."""
+    return values.soft and (looks.most[0] <= MOST_VALUES or levels.one_class(masks, looks.top) is not None)
+
+
 def _answer(kind: Kind, answer: str, place: str) -> Kind:
     """The kind as it is asked for. Raises UserError where masks of one folder cannot say what overlaps."""
     if answer != "overlap":
@@ -85,7 +90,7 @@ def _answer(kind: Kind, answer: str, place: str) -> Kind:
     if len(kind.names) != 2 or kind.names[0] != "background":
         raise UserError(
             f"{place} gives each pixel one of {len(kind.names)} classes, which cannot overlap; --answer overlap "
-            "wants a folder of masks for each class"
+            "wants a folder of masks, or a layer of an array, for each class"
         )
     return kinds.overlapping_as(kind)
 

@@ -151,12 +151,14 @@ def values(kind: str) -> list[np.ndarray]:
             labels[:3] = 255
     elif kind == "colours":
         found = [np.array([[0, 0, 0], [128, 64, 0], [0, 128, 128]], np.uint8)[labels] for labels in found]
+    elif kind == "opaque":
+        found = [np.array([[0, 0, 0, 255], [255, 0, 0, 255]], np.uint8)[labels] for labels in found]
     elif kind == "alike":
         found = [np.repeat(labels[..., None] * np.uint8(255), 3, axis=2) for labels in found]
     return found
 
 
-KINDS = ("plain", "stray", "mixed", "blurred", "jpeg", "numbers", "steps", "ends", "rims", "colours", "alike")
+KINDS = ("plain", "stray", "mixed", "blurred", "jpeg", "numbers", "steps", "ends", "rims", "colours", "opaque", "alike")
 
 
 @pytest.mark.parametrize("answer", ["", "objects"])

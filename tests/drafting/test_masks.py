@@ -453,6 +453,14 @@ def test_an_object_may_have_several_parts_where_numbers_are_asked_for(tmp_path):
     assert all(labels.max() == 20 for labels in found)
 
 
+def test_thousands_of_objects_where_they_are_asked_for(tmp_path):
+    numbers = np.zeros((160, 160), np.uint16)
+    numbers[:140, :140] = 1 + np.arange(140)[:, None] // 2 * 70 + np.arange(140) // 2
+    draft, found = drafted(folder_of(tmp_path, [numbers] * 6), answer="objects")
+    assert draft.kind.labels == "objects" and all(labels.max() == 4900 for labels in found)
+    assert "every value but 0 is an object: up to 4901 values in a mask" in draft.said
+
+
 @pytest.mark.parametrize(
     ("low", "high", "says"),
     [

@@ -14,7 +14,7 @@ from pipeline.errors import UserError, shown
 from pipeline.raw.annotations import layers
 from pipeline.raw.annotations.array_files import ARRAYS, Files, Item, is_stack, items, unused
 from pipeline.raw.annotations.array_places import Places, beside, found_places, part_called
-from pipeline.raw.annotations.axes import as_numbers, exclusive, laid_out, numbered, stored, whole
+from pipeline.raw.annotations.axes import as_numbers, exclusive, laid_out, largest, numbered, stored, whole
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.annotations.whereabouts import with_test
 from pipeline.raw.files import RawFiles
@@ -180,6 +180,7 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     found = _find(raw, places)
     pairs = [*found.train.values(), *found.valid.values()]
     chosen = evenly(pairs, pairs[0][0].image()[..., 0].size)
+    chosen = [(mask, image.image().shape[:2]) for image, mask in chosen]
     looks = layers.looked_at((f"mask {item.where}", mask) for item, mask in _read(chosen))
     is_layered = looks.count > 1 and not looks.colours
     (images, masks), (test, test_masks) = places.train, places.test
@@ -216,19 +217,18 @@ def _of_layers(found: layers.Layers, answer: str, masks: str) -> tuple[dict[str,
         raise UserError(f"{masks} {error}") from error
 
 
-def _read(pairs: list[tuple[Item, Item]]) -> Iterator[tuple[Item, np.ndarray]]:
-    """The masks, H x W x K. Raises UserError."""
-    for image, mask in pairs:
-        size = image.image().shape[:2]
+def _read(masks: list[tuple[Item, tuple[int, int]]]) -> Iterator[tuple[Item, np.ndarray]]:
+    """Masks of (height, width), H x W x K. Raises UserError."""
+    for mask, size in masks:
         try:
             yield mask, as_numbers(laid_out(mask.read(), size))
         except UserError as error:
             raise UserError(f"mask {mask.where} {error}") from error
 
 
-def _as_pictures(pairs: list[tuple[Item, Item]]) -> Masks:
+def _as_pictures(masks: list[tuple[Item, tuple[int, int]]]) -> Masks:
     def read():
-        for mask, array in _read(pairs):
+        for mask, array in _read(masks):
             yield mask.where, mask.content(), array
 
     return read
@@ -281,8 +281,8 @@ class _Layer:
 
     def _numbers(self, mask: np.ndarray) -> np.ndarray:
         has_background = mask.shape[2] == len(self.classes) + 1
-        if self.soft and self.answer == "classes" and has_background:
-            return mask.argmax(axis=2).astype(np.uint8)[..., None]
+        if self.soft and self.answer == "classes" and mask.shape[2] > 1:
+            return largest(mask, has_background).astype(np.uint8)
         mask = whole(mask, self.soft)
         if self.answer == "overlap":
             if mask.shape[2] != len(self.classes):

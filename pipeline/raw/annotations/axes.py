@@ -60,12 +60,22 @@ def as_numbers(mask: np.ndarray) -> np.ndarray:
 def whole(mask: np.ndarray, soft: bool) -> np.ndarray:
     """Numbers as whole numbers. Raises UserError for fractions that are no shares, and numbers below 0."""
     if soft:
-        return (mask > 0.5 * (1 if mask.max() <= 1 else 255)).astype(np.uint8)
+        return (mask > _half(mask)).astype(np.uint8)
     if mask.size and mask.min() < 0:
         raise UserError(f"holds the value {mask.min():g}; a mask holds 0 and what is above it")
     if mask.dtype.kind == "f" and not np.array_equal(mask, np.rint(mask)):
         raise UserError("holds fractions; shares of the class are read with soft=True: more than a half is the class")
     return mask.astype(np.int64)
+
+
+def _half(shares: np.ndarray) -> float:
+    return 0.5 * (1 if shares.max() <= 1 else 255)
+
+
+def largest(shares: np.ndarray, has_background: bool) -> np.ndarray:
+    """`exclusive` of shares of a pixel, H x W x K: where the first is no background, that is what none has half of."""
+    numbers = shares.argmax(axis=2) + (not has_background)
+    return (numbers if has_background else np.where(shares.max(axis=2) > _half(shares), numbers, 0))[..., None]
 
 
 def exclusive(mask: np.ndarray, has_background: bool) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.raw.meaning.colours import is_grey
+from pipeline.raw.meaning.wrong_values import NEARLY_WHITE
 
-NEARLY = 0.01  # by how much shares of one pixel may miss 1
+NEARLY = 0.02  # by how much shares of one pixel may miss 1
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Layers:
     Attributes:
         count: the most layers in a mask.
         overlap: a pixel that has two. of_one: every pixel has exactly one, or shares whose sum is 1.
-        soft: there are shares, 0 to 1. values: the most values beside 0 in a layer of whole numbers.
+        soft: there are shares, 0 to 1, or soft edges, 0 to 255. values: the most others beside 0 in a layer.
         colours: the layers are red, green and blue (and alpha).
     """
 
@@ -36,28 +37,38 @@ class Layers:
         if count == 1:
             self.of_one = False
             return
+        white = 1
         if mask.dtype.kind == "f" and not np.array_equal(mask, np.rint(mask)):
             if not (mask.min() >= 0 and mask.max() <= 1):
                 raise UserError("has layers of fractions that are no shares (0 to 1) of a class")
             self.soft = True
         else:
-            self.values = max(self.values, *(len(np.unique(mask[..., k][mask[..., k] != 0])) for k in range(count)))
             self.colours = self.colours or _are_colours(mask)
-        there = (mask > 0.5).sum(axis=2)
-        self.overlap = self.overlap or bool((there > 1).any())
-        total = mask.sum(axis=2) if self.soft else there
-        self.of_one = self.of_one and bool((np.abs(total - 1.0) <= NEARLY).all())
+            values = max(len(np.unique(mask[..., k][mask[..., k] != 0])) for k in range(count))
+            white = 255 if values > 2 and _has_soft_edges(mask) else 1
+            self.soft = self.soft or white > 1
+            self.values = max(self.values, values if white == 1 else 1)
+        there = (mask > white / 2).sum(axis=2)
+        total = mask.sum(axis=2) / white if self.soft else there
+        is_one = np.abs(total - 1.0) <= NEARLY
+        self.overlap = self.overlap or bool(((there > 1) & ~is_one).any())
+        self.of_one = self.of_one and bool(is_one.all())
+
+
+def _has_soft_edges(mask: np.ndarray) -> bool:
+    """Whether whole numbers are dark or bright, with less between than is bright."""
+    between = np.count_nonzero((mask > 255 // 4) & (mask <= 3 * 255 // 4))
+    bright = np.count_nonzero(mask > 3 * 255 // 4)
+    return NEARLY_WHITE <= mask.max() <= 255 and between < bright
 
 
 def _are_colours(mask: np.ndarray) -> bool:
-    """Whether what has three layers, or four, is a picture: a layer of a class holds one value beside 0, and is not the
-    same as all others."""
-    if mask.shape[2] not in (3, 4) or not mask.any():
-        return False
-    colours = mask[..., :3]
-    several = any(len(np.unique(own[own != 0])) > 1 for own in np.moveaxis(colours, 2, 0))
-    is_opaque = mask.shape[2] == 4 and mask.dtype == np.uint8 and mask[..., 3].min() == 255
-    return several or is_opaque or is_grey(colours)
+    """Whether what has three layers is a picture, or four of which the last is opaque: a layer of a class holds one
+    value beside 0, and is not the same as all others."""
+    if mask.shape[2] != 3 or not mask.any():
+        return mask.shape[2] == 4 and mask.dtype == np.uint8 and mask[..., 3].min() == 255
+    several = any(len(np.unique(own[own != 0])) > 1 for own in np.moveaxis(mask, 2, 0))
+    return (several and mask.max() <= 255) or is_grey(mask)
 
 
 def looked_at(masks: Iterable[tuple[str, np.ndarray]]) -> Layers:

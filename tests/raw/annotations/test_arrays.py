@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -64,12 +65,31 @@ def one_hot(labels, count):
 @pytest.mark.parametrize("classes", [1, 2, 4])
 def test_layers_of_which_a_pixel_has_one_are_classes_and_the_first_is_the_background(tmp_path, classes, scale, answer):
     _, labels = scenes(classes=classes)
-    layers = one_hot(labels, classes + 1) * np.array(scale, np.float32 if scale == 0.7 else np.uint8)
-    layers = layers + np.float32(0.3 / (classes + 1)) if scale == 0.7 else layers
+    layers = one_hot(labels, classes + 1)
+    layers = layers * np.uint8(scale) if scale != 0.7 else layers * np.float32(0.7) + np.float32(0.3 / (classes + 1))
     draft, found = drafted(stacks(tmp_path, layers), answer)
     assert np.array_equal(found, labels)
     assert ("Binary" if classes == 1 else "MultiClass") in draft.kind.task
     assert any("the first is the background (--answer overlap" in line for line in draft.said)
+
+
+@pytest.mark.parametrize(("first", "task"), [(0, "Binary"), (1, "MultiLabel")])
+def test_layers_with_soft_edges(tmp_path, first, task):
+    _, labels = scenes(classes=2)
+    layers = one_hot(np.minimum(labels, 1), 2) if first == 0 else one_hot(labels, 3)[..., 1:]
+    soft = [cv2.GaussianBlur(own.astype(np.uint8) * np.uint8(255), (3, 3), 0) for own in layers]
+    draft, found = drafted(stacks(tmp_path, np.stack(soft)))
+    wanted = layers[..., 1] if first == 0 else layers[..., 0]
+    assert task in draft.kind.task and max(np.mean(a != b) for a, b in zip(found, wanted, strict=True)) < 0.01
+
+
+def test_numbers_in_layers_are_no_colours(tmp_path):
+    _, labels = scenes(classes=2)
+    layers = one_hot(labels, 3) * (1 + np.arange(HEIGHT * WIDTH, dtype=np.uint16) // 4).reshape(HEIGHT, WIDTH, 1)
+    layers[..., 1] = layers[..., 2]
+    draft, _ = drafted(stacks(tmp_path, layers))
+    assert "MultiLabel" in draft.kind.task
+    assert any(line.startswith("layers hold up to 5") and "not 0 is the class" in line for line in draft.said)
 
 
 def test_layers_that_exclude_each_other_where_that_is_asked_for(tmp_path):
