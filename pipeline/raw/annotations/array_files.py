@@ -101,6 +101,7 @@ def _of_stack(files: Files, name: str, key: str) -> dict[str, Item]:
     path = next((own for own in raw.names if own == name or own.endswith(f"/{name}")), None)
     if path is None:
         raise UserError(f"{raw.folder} holds no file {name}; bring it")
+    key = key or _only(files, path)
     whole = files.array(path, key)
     if whole.ndim < 3 or not len(whole):
         raise UserError(f"{place_of(raw.where(path), key)} is an array of {shape(whole)}, not of N images")

@@ -215,6 +215,13 @@ def test_arrays_that_are_not_used_are_counted(tmp_path):
     assert notes == ["5 array(s) or picture(s) are not used: X_train.npy, X_val.npy, ids.npy, y_train.npy (and 1 more)"]
 
 
+def test_images_and_masks_in_an_npz_each(tmp_path):
+    pictures, labels = scenes()
+    np.savez(tmp_path / "images.npz", pictures)
+    np.savez(tmp_path / "masks.npz", labels)
+    assert looked(tmp_path, reader)[1].equals(truth_of(labels))
+
+
 def test_stacks_in_several_npz(tmp_path):
     pictures, labels = scenes(4)
     for i in (0, 1):
