@@ -11,16 +11,19 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 import numpy as np
 
 from pipeline.competition import RawData
+from pipeline.drafting import masks
 from pipeline.drafting.draft import Draft, Kind
 from pipeline.drafting.kinds import exclusive, of_objects, one_class, overlapping
 from pipeline.drafting.scores import scored
 from pipeline.errors import UserError, shown
 from pipeline.raw import annotations
+from pipeline.raw.annotations.array_files import ARRAYS
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import is_grey
+from pipeline.raw.meaning.looks import look
 from pipeline.raw.places.called import role_of
-from pipeline.raw.places.names import PICTURES, forms, normal, stem
+from pipeline.raw.places.names import PICTURES, Where, forms, normal, stem
 from pipeline.raw.places.survey import elongation
 from pipeline.store.dialect import Format
 
@@ -40,10 +43,21 @@ def draft(raw: RawFiles, *named: str, answer: str = "") -> Draft | None:
 
     Raises UserError for annotations that are damaged.
     """
-    if named and not (len(named) > 1 and named[1].partition(":")[0].lower().endswith(FILES)):
+    if named and not (len(named) > 1 and (is_file(named[1]) or any(_are_arrays(raw, place) for place in named[:2]))):
         return None
     found = _seen(raw, answer, named)
     return _of(raw, *found, answer) if found else None
+
+
+def is_file(place: str) -> bool:
+    """Whether what holds the masks is a file or what is called so in each, and no folder."""
+    return place.startswith(":") or place.partition(":")[0].lower().endswith(FILES)
+
+
+def _are_arrays(raw: RawFiles, folder: str) -> bool:
+    """Whether a folder holds arrays, and no pictures."""
+    names = [name.lower() for name in raw.names if Where(folder).holds(name)]
+    return any(name.endswith(ARRAYS) for name in names) and not any(name.endswith(PICTURES) for name in names)
 
 
 def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, list[str]] | None:
@@ -62,9 +76,10 @@ def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, lis
 
 
 def _has_masks(raw: RawFiles) -> bool:
-    """Whether some pictures are masks by their folder or their name."""
+    """Whether some pictures are masks by their folder or their name, and others their images."""
     names = [name for name in raw.names if name.lower().endswith(PICTURES)]
-    if any(role_of(name) == "masks" for name in names):
+    roles = {role_of(name) for name in names}
+    if "masks" in roles and roles != {"masks"}:
         return True
     stems = {normal(stem(name)) for name in names}
     return any(normal(form.key) in stems for name in names for form in forms(stem(name)) if form.word)
@@ -83,14 +98,20 @@ class _Looks:
 
 
 def _of(raw: RawFiles, seen: Seen, others: list[str], answer: str) -> Draft:
-    said = []
+    said, imports = [], [f"from {seen.function.__module__} import {seen.function.__name__}"]
     if not seen.decided and not answer and len(seen.arguments["classes"]) > 1:
         answer, why = _answer(seen.read(raw, answer="overlap"))
         said.append(why)
         seen = replace(seen, arguments={**seen.arguments, "answer": answer})
-    data = seen.read(raw)
+    if seen.masks:
+        kind, known = _of_masks(seen, answer)
+        data = seen.read(raw, labels=kind.reads)
+        imports.append(f"from pipeline.raw.masks import {kind.labels_import}")
+    else:
+        kind, lines = scored(_kind(seen), seen)
+        known = (kind.said, *lines)
+        data = seen.read(raw)
     looks = _looks(data)
-    kind, known = scored(_kind(seen), seen)
     train, test = (sum(image.part == part for image in data.images) for part in ("train", "test"))
     small, large = ("{} x {}".format(*size) for size in (looks.smallest, looks.largest))
     colours = {1: "grey", 3: "in colours"}.get(looks.channels, "of several channels")
@@ -99,12 +120,11 @@ def _of(raw: RawFiles, seen: Seen, others: list[str], answer: str) -> Draft:
     )
     return Draft(
         kind=kind,
-        imports=(f"from {seen.function.__module__} import {seen.function.__name__}",),
-        read=_read(seen, looks.channels),
+        imports=tuple(imports),
+        read=_read(seen, kind, looks.channels),
         said=(
             seen.what,
             f"{described} pixels (height x width), {colours}, {looks.depth} ({looks.count} looked at)",
-            kind.said,
             *known,
             *said,
             *seen.notes,
@@ -115,6 +135,18 @@ def _of(raw: RawFiles, seen: Seen, others: list[str], answer: str) -> Draft:
         largest=looks.largest,
         longest=looks.longest,
     )
+
+
+def _of_masks(seen: Seen, answer: str) -> tuple[Kind, tuple[str, ...]]:
+    """The kind, told by what masks hold, and what is to be said of it. Raises UserError."""
+    place = seen.arguments["masks"]
+    try:
+        looks = look(seen.masks)
+        kind, lines = masks.kind_of(seen.masks, looks, place if is_file(place) else f"{place}/", answer)
+    except UserError as error:
+        where = f" (of {seen.function.__name__}: docs/how-to/annotations.md)" if "labels=" in str(error) else ""
+        raise UserError(f"{error}{where}") from error
+    return replace(kind, format=_format(kind, seen.form)), (f"{kind.said} ({looks.count} looked at)", *lines)
 
 
 def _answer(data: RawData) -> tuple[str, str]:
@@ -180,12 +212,13 @@ def _format(kind: Kind, form: dict[str, object]) -> str:
     return ", ".join(f"{own.name}={found[own.name]}" for own in fields(Format) if own.name in found)
 
 
-def _read(seen: Seen, channels: int | None) -> str:
+def _read(seen: Seen, kind: Kind, channels: int | None) -> str:
     lines = []
-    for name, value in seen.arguments.items():
+    written = {name: _literal(value) for name, value in seen.arguments.items()}
+    for name, value in {**written, **({"labels": kind.labels} if seen.masks else {})}.items():
         if name in seen.comments:
             lines.append(f"        # {seen.comments[name]}\n")
-        lines.append(f"        {name}={_literal(value)},\n")
+        lines.append(f"        {name}={value},\n")
     return (
         f'def read(raw: RawFiles) -> RawData:\n    """{_sentence(seen)}"""\n'
         f"    return {seen.function.__name__}(\n        raw,\n{''.join(lines)}"

@@ -14,6 +14,7 @@ from pipeline.raw.meaning.looks import Looks, Masks
 from pipeline.raw.meaning.wrong_values import NEARLY_WHITE
 
 MOST_PIXELS = 1 << 23  # in which colours behind soft edges are looked for: every pixel is looked at many times
+SHOT_OVER = 0.25  # of the largest value: what resizing leaves beside an edge, below 0 and above white
 DARK = 64  # what is no brighter at all, in a JPEG, are numbers
 
 
@@ -31,11 +32,16 @@ def refuse_numbers(looks: Looks, read: Masks) -> None:
 
 def of_fractions(looks: Looks, read: Masks) -> tuple[Kind, list[str]]:
     """Probabilities of one class, or greys with soft edges as floating point. Raises UserError for anything else."""
-    if looks.top <= 1:
+    if looks.low < -SHOT_OVER * looks.top:
+        raise UserError(
+            f"mask {looks.fractions[0]} holds fractions, and masks values from {looks.low:g} to {looks.top:g}: no "
+            "mask of classes; where what is above 0 is the class (logits), save that as 1 and the rest as 0"
+        )
+    if looks.top <= 1 + SHOT_OVER:
         kind = kinds.one_class("masks of one class: probabilities", "above(0.5)", masks.above(0.5))
-        return kind, ["fractions from 0 to 1 are probabilities: above 0.5 is the class (labels=)"]
+        return kind, [f"fractions from 0 to {max(1, looks.top):g} are probabilities: above 0.5 is the class (labels=)"]
     found = levels.one_class(read, looks.top)
-    if found is None:
+    if found is None or looks.low > found.level:
         raise UserError(f"mask {looks.fractions[0]} holds fractions up to {looks.top:g}: no mask of classes")
     return _one_class(found)
 
@@ -86,7 +92,7 @@ def _top(looks: Looks) -> float:
 
 
 def _one_class(found: levels.OneClass) -> tuple[Kind, list[str]]:
-    level = math.floor(found.level)
+    level = math.floor(found.level) or round(found.level, 3)
     labels, reads = f"above({level})", masks.above(level)
     if found.worst < 0.45:
         most = _allowed(found.worst)

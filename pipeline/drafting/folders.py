@@ -54,15 +54,19 @@ def _kind(found: Survey, answer: str) -> tuple[Kind, list[str]]:
         return _of_layers(found, answer)
     if answer == "objects" and found.found.several:
         # every mask is an object, whatever parts it has
-        kind, lines = kind_of(found, "classes")
+        kind, lines = _judged(found, "classes")
         same = {"labels": kind.labels, "labels_import": kind.labels_import, "reads": kind.reads}
         return replace(of_objects("parts"), constants=kind.constants, **same), lines
-    return kind_of(found, answer)
+    return _judged(found, answer)
+
+
+def _judged(found: Survey, answer: str) -> tuple[Kind, list[str]]:
+    return kind_of(found.read, found.looks, f"{found.masks}/", answer)
 
 
 def _of_layers(found: Survey, answer: str) -> tuple[Kind, list[str]]:
     layers = found.layout.layers
-    kind, lines = kind_of(found, "classes")
+    kind, lines = _judged(found, "classes")
     if answer not in ("", "overlap") or len(kind.names) != 2 or kind.names[0] != "background":
         what = (
             f"--answer {answer} wants" if answer else f"{kind.said}, in each of several folders, are not read: it wants"
@@ -178,14 +182,12 @@ def _described(found: Survey, kind: Kind, of_masks: Sequence[str], unused_files:
     if files.prefix:
         lines.append(files.renamed(found.test))
     if answered := sum(any(name in layer for layer in files.masks) for name in files.test):
-        lines.append(
-            f"masks of {answered} images in {found.test}/ are hidden truth that the report alone reads (test=)"
-        )
+        lines.append(image_folders.truth_said(answered, f"{found.test}/", "test"))
     lines += files.notes
     lines += [
         line
         for line in (
-            image_folders.split_said(files, layout.valid, "folds"),
+            image_folders.split_of(files, layout.valid, "folds"),
             _groups(found),
             image_folders.several_said(files, _several(kind)),
             unused_files,

@@ -6,9 +6,8 @@ from pipeline.drafting import edges, exact, kinds, parted, shares
 from pipeline.drafting.draft import Kind
 from pipeline.errors import UserError
 from pipeline.raw import masks as labels
-from pipeline.raw.meaning import transparent
+from pipeline.raw.meaning import levels, transparent
 from pipeline.raw.meaning.looks import MOST_VALUES, Looks, Masks, look
-from pipeline.raw.places.survey import Survey
 
 STRAY = 16  # pixels that a stray value may have in all masks, and how many such values there can be
 STRAYS = 8
@@ -24,20 +23,21 @@ class Values:
     soft: bool
 
 
-def kind_of(found: Survey, answer: str = "") -> tuple[Kind, list[str]]:
+def kind_of(masks: Masks, looks: Looks, place: str, answer: str = "") -> tuple[Kind, list[str]]:
     """The kind, and what is to be said of it beside its name. Raises UserError where no kind is likely.
 
     Args:
+        masks: reads those that are looked at; looks: what they hold. place: where they are, for messages: `masks/`.
         answer: as in `chooser.draft`.
     """
-    meaning = transparent.meaning(found.read) if found.looks.transparent else transparent.IGNORED
+    meaning = transparent.meaning(masks) if looks.transparent else transparent.IGNORED
     if meaning == transparent.IGNORED:
-        kind, lines = _kind_of(found, found.looks, found.read, answer)
-        return kind, [*lines, *shares.said(kind, found.looks, found.read)]
+        kind, lines = _kind_of(masks, looks, place, answer)
+        return kind, [*lines, *shares.said(kind, looks, masks)]
     how = "in_alpha" if meaning == transparent.THE_MASK else "over_black"
-    masks = _seen_by(found.read, how)
+    masks = _seen_by(masks, how)
     looks = look(masks)
-    kind, lines = _kind_of(found, looks, masks, answer)
+    kind, lines = _kind_of(masks, looks, place, answer)
     lines += shares.said(kind, looks, masks)
     said = {
         "in_alpha": "the mask is the alpha channel: what is opaque is the class; colours say nothing",
@@ -58,37 +58,40 @@ def _seen_by(masks: Masks, how: str) -> Masks:
     return read
 
 
-def _kind_of(found: Survey, looks: Looks, masks: Masks, answer: str) -> tuple[Kind, list[str]]:
+def _kind_of(masks: Masks, looks: Looks, place: str, answer: str) -> tuple[Kind, list[str]]:
     if looks.fractions:
         kind, lines = edges.of_fractions(looks, masks)
-        return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, found), lines)
+        return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, place), lines)
     if set(looks.values) == {0}:
         jpeg = "; JPEG makes that of numbers of classes" if looks.lossy else ""
-        raise UserError(
-            f"all {looks.count} masks looked at hold only 0; is {found.masks}/ the folder of the masks?{jpeg}"
-        )
+        raise UserError(f"all {looks.count} masks looked at hold only 0; is {place} where the masks are?{jpeg}")
     edges.refuse_numbers(looks, masks)
     values = split(looks)
     if not answer and parted.are_objects(looks):
         return parted.numbered(looks)
-    if answer == "objects" and parted.are_numbered(looks):
+    if answer == "objects" and parted.are_numbered(looks, _is_soft(values, looks, masks)):
         return parted.numbered(looks)
     if values.soft:
         kind, lines = edges.kind_of(looks, masks)
     else:
         kind, lines = exact.kind_of(looks, values.classes, values.strays, answer)
         lines += [] if answer else parted.offered(looks)
-    return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, found), lines)
+    return (parted.of(kind), lines) if answer == "objects" else (_answer(kind, answer, place), lines)
 
 
-def _answer(kind: Kind, answer: str, found: Survey) -> Kind:
+def _is_soft(values: Values, looks: Looks, masks: Masks) -> bool:
+    """Also of masks with so many values that only what lies dark or bright tells edges from numbers."""
+    return values.soft and (looks.most[0] <= MOST_VALUES or levels.one_class(masks, looks.top) is not None)
+
+
+def _answer(kind: Kind, answer: str, place: str) -> Kind:
     """The kind as it is asked for. Raises UserError where masks of one folder cannot say what overlaps."""
     if answer != "overlap":
         return kind
     if len(kind.names) != 2 or kind.names[0] != "background":
         raise UserError(
-            f"{found.masks}/ gives each pixel one of {len(kind.names)} classes, which cannot overlap; --answer overlap "
-            "wants a folder of masks for each class"
+            f"{place} gives each pixel one of {len(kind.names)} classes, which cannot overlap; --answer overlap "
+            "wants a folder of masks, or a layer of an array, for each class"
         )
     return kinds.overlapping_as(kind)
 

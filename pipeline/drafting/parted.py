@@ -5,7 +5,7 @@ from dataclasses import replace
 from pipeline.drafting import kinds
 from pipeline.drafting.draft import Kind
 from pipeline.raw import masks
-from pipeline.raw.meaning.looks import Looks
+from pipeline.raw.meaning.looks import MOST_VALUES, Looks
 
 MOSTLY = 0.9
 MANY = 12  # values in all masks, of which each mask has others
@@ -34,13 +34,17 @@ def _are_counted(looks: Looks, most: int) -> bool:
     return len(several) > 1 and most > 2 and counted and in_order and vary
 
 
-def are_numbered(looks: Looks) -> bool:
-    """Whether more than one value beside 0 is there that parts objects from each other."""
-    return max((there.count for there in looks.numbers), default=0) > 1 and _single(looks)
+def are_numbered(looks: Looks, soft: bool) -> bool:
+    """Whether more than one value beside 0 is there that parts objects from each other; where there are many, an object
+    may have several parts, unless the values are those of soft edges."""
+    most = max((there.count for there in looks.numbers), default=0)
+    return (most > 1 and _single(looks)) or (max(most, looks.most[0] - 1) > MANY and not soft)
 
 
 def numbered(looks: Looks) -> tuple[Kind, list[str]]:
     """Objects by their numbers or colours, and what is to be said of it."""
+    if looks.most[0] > MOST_VALUES:
+        return kinds.of_objects("objects"), [f"every value but 0 is an object: up to {looks.most[0]} values in a mask"]
     counts = sorted(there.count for there in looks.numbers)
     empty = looks.count - len(counts)
     line = (

@@ -6,7 +6,7 @@ to H x W x 1. What is wrong with the files is said in one line that names the fi
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,14 +73,10 @@ def read_folders(
         UserError: nothing there, names that do not match, images or masks that are missing or there twice. What is
             wrong within a picture is raised when it is read.
     """
-    _refuse_labels(labels)
-    for word, value, known in (
-        ("unmasked", unmasked, UNMASKED),
-        ("valid_as", valid_as, VALID_AS),
-        ("several", several, SEVERAL),
-    ):
-        if value not in known:
-            raise UserError(f"{word}={value!r} is not known; it can be {', '.join(known)}")
+    refuse_labels(labels)
+    refuse_unknown("unmasked", unmasked, UNMASKED)
+    refuse_unknown("valid_as", valid_as, VALID_AS)
+    refuse_unknown("several", several, SEVERAL)
     found = finding.find(raw, images, masks, test, valid)
     bare = set(found.bare)
     if unmasked == "refuse":
@@ -90,10 +86,7 @@ def read_folders(
     masked = {name for layer in found.masks for name in layer}
     blind = sorted(to_answer - masked) if to_answer & masked else []
     if blind and valid_as == "truth":
-        raise UserError(
-            f"{raw.folder}: {len(blind)} images to answer have no mask: {shown(blind)}; hidden truth is of all or of "
-            'none: say test="", or valid_as="learnt"'
-        )
+        refuse_blind(raw, blind)
     result = []
     for name, page in {**found.train, **found.test}.items():
         has_truth = name in masked and not blind
@@ -113,11 +106,19 @@ def read_folders(
             )
         )
     notes = _notes(raw, found, group, test, valid, valid_as, several)
-    notes += [_blind_said(len(to_answer & masked), blind)] if blind else []
+    notes += [blind_said(len(to_answer & masked), blind)] if blind else []
     return RawData(result, notes=notes, nodata=nodata)
 
 
-def _blind_said(count: int, blind: list[str]) -> str:
+def refuse_blind(raw: RawFiles, blind: list[str]) -> None:
+    """Raises UserError for a validation part that is hidden truth, beside images to answer without a mask."""
+    raise UserError(
+        f"{raw.folder}: {len(blind)} images to answer have no mask: {shown(blind)}; hidden truth is of all or of "
+        'none: say test="", or valid_as="learnt"'
+    )
+
+
+def blind_said(count: int, blind: list[str]) -> str:
     return (
         f"masks of {count} images to answer are not used: hidden truth is of all or of none, and {len(blind)} have no "
         f"mask: {shown(blind)}"
@@ -131,7 +132,7 @@ def _notes(raw: RawFiles, found: Found, group: Group, test: str, valid: str, val
         for line in (
             found.renamed(test) if found.prefix else "",
             *found.notes,
-            split_said(found, valid, valid_as),
+            split_of(found, valid, valid_as),
             folders_said(found, group),
             several_said(found, several),
             unused.line(raw, found.used),
@@ -140,9 +141,18 @@ def _notes(raw: RawFiles, found: Found, group: Group, test: str, valid: str, val
     ]
 
 
-def split_said(found: Found, valid: str, valid_as: str) -> str:
-    """What becomes of a published validation part, for people; blank where there is none."""
-    counts = finding.by_part(found)
+def split_of(found: Found, valid: str, valid_as: str) -> str:
+    """`split_said` of folders."""
+    return split_said(finding.by_part(found), valid and f"{valid}/", len(found.in_valid), valid_as)
+
+
+def split_said(counts: Mapping[str, int], valid: str, in_valid: int, valid_as: str) -> str:
+    """What becomes of a published validation part, for people; blank where there is none.
+
+    Args:
+        counts: of the images in each part of the split. valid: where the part is; in_valid: how many images.
+        valid_as: as in `read_folders`.
+    """
     split = "a published split: " + ", ".join(f"{part or 'neither'} ({count})" for part, count in counts.items())
     if not valid:
         todo = 'valid="FOLDER" and valid_as="learnt" (never held out) or "truth" (kept for the report alone)'
@@ -152,7 +162,12 @@ def split_said(found: Found, valid: str, valid_as: str) -> str:
         "learnt": "are always learnt and never held out (valid_as=)",
         "truth": "are kept apart: the report alone reads their masks (valid_as=)",
     }[valid_as]
-    return f"{split if counts else 'a published part'}; the {len(found.in_valid)} images in {valid}/ {what}"
+    return f"{split if counts else 'a published part'}; the {in_valid} images in {valid} {what}"
+
+
+def truth_said(count: int, test: str, argument: str) -> str:
+    """That images to answer have masks, for people; `argument` says so."""
+    return f"masks of {count} images in {test} are hidden truth that the report alone reads ({argument}=)"
 
 
 def folders_said(found: Found, group: Group) -> str:
@@ -254,21 +269,39 @@ class _Picture:
         return self._checked(picture, f"mask {page}")
 
     def doubt(self, labels: np.ndarray) -> Doubt | None:
-        return Doubt("the value is no class's, the nearest is taken", self.forgiven) if self.forgiven else None
+        return doubt_of(self.forgiven)
 
     def _checked(self, mask: np.ndarray, name: str) -> np.ndarray:
-        try:
-            found, forgiven = tolerated(self.of_mask, mask)
-            self.forgiven += forgiven
-        except UserError as error:
-            raise UserError(f"{name} {error}") from error
-        numbers = isinstance(found, np.ndarray) and found.ndim == 3 and found.dtype.kind in "ui"
-        if not numbers or found.shape[:2] != mask.shape[:2]:
-            raise WrongKind(f"{name}: labels= gives {kind_of(found)}, not whole numbers {_size(mask.shape[:2])} x 1")
+        found, forgiven = labelled(mask, self.of_mask, name)
+        self.forgiven += forgiven
         return found
 
 
-def _refuse_labels(labels: Labels | None) -> None:
+def labelled(mask: np.ndarray, labels: Labels, name: str) -> tuple[np.ndarray, int]:
+    """H x W x 1 by `labels`, and how many pixels were forgiven a value that is no class's. Raises UserError that begins
+    with the name, and WrongKind for what is no labels."""
+    try:
+        found, forgiven = tolerated(labels, mask)
+    except UserError as error:
+        raise UserError(f"{name} {error}") from error
+    numbers = isinstance(found, np.ndarray) and found.ndim == 3 and found.dtype.kind in "ui"
+    if not numbers or found.shape[:2] != mask.shape[:2]:
+        raise WrongKind(f"{name}: labels= gives {kind_of(found)}, not whole numbers {_size(mask.shape[:2])} x 1")
+    return found, forgiven
+
+
+def doubt_of(forgiven: int) -> Doubt | None:
+    """Of labels of which so many pixels were forgiven."""
+    return Doubt("the value is no class's, the nearest is taken", forgiven) if forgiven else None
+
+
+def refuse_unknown(word: str, value: str, known: tuple[str, ...]) -> None:
+    """Raises UserError for an argument that is none of those there are."""
+    if value not in known:
+        raise UserError(f"{word}={value!r} is not known; it can be {', '.join(known)}")
+
+
+def refuse_labels(labels: Labels | None) -> None:
     """Raises WrongKind for what is no function of a mask, or one of `masks` that makes such a function."""
     if labels is not None and not callable(labels):
         raise WrongKind(f"labels={labels!r} is no function: labels=binary, or one of your own")

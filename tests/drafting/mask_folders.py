@@ -54,10 +54,10 @@ def folder_of(path, masks, ending=".png"):
     return path
 
 
-def drafted(folder, answer=""):
+def drafted(folder, answer="", named=()):
     """(Draft, the labels of each image in order) as the written file has them."""
     with RawFiles(folder) as raw:
-        draft = chooser.draft(raw, answer=answer)
+        draft = chooser.draft(raw, *named, answer=answer)
         space = {}
         exec("\n".join(("from pipeline.competition import RawData", "from pipeline.raw.files import RawFiles")), space)
         exec("\n".join([*draft.imports, draft.kind.constants, draft.read]), space)

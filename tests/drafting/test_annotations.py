@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.stages.prepare import convert
 from pipeline.store import answer_file, submission
 from pipeline.store.prepared import Prepared
 from pipeline.tools import new
+from tests.drafting import mask_folders
 from tests.raw.annotations import scenes
 from tests.raw.annotations import test_labelme as of_labelme
 from tests.raw.annotations import test_runs as of_runs
@@ -125,6 +127,54 @@ def test_arrays(made, tmp_path):
     competition, prepared, _ = made()
     assert competition.task.classes == ("object",)
     assert equal(prepared, {str(i): labels for i, (_, labels) in enumerate(pairs)})
+
+
+def values(kind: str) -> list[np.ndarray]:
+    """Masks whose values need to be judged, one kind for each word."""
+    classes = 2 if kind in ("steps", "numbers", "ends", "colours", "rims") else 1
+    found = [mask_folders.scene(i, classes) for i in range(6)]
+    if kind == "stray":
+        found = [labels * np.uint8(255) for labels in found]
+        found[4][60, 80] = 1
+    elif kind == "mixed":
+        found[3:] = [labels * np.uint8(255) for labels in found[3:]]
+    elif kind == "blurred":
+        found = [cv2.GaussianBlur(labels * np.uint8(255), (3, 3), 0) for labels in found]
+    elif kind == "jpeg":
+        found = [cv2.imdecode(cv2.imencode(".jpg", labels * 255)[1], 0) for labels in found]
+    elif kind == "steps":
+        found = [labels * np.uint8(100) for labels in found]
+    elif kind == "ends":
+        found = [np.array([0, 127, 255], np.uint8)[labels] for labels in found]
+    elif kind == "rims":
+        for labels in found:
+            labels[:3] = 255
+    elif kind == "colours":
+        found = [np.array([[0, 0, 0], [128, 64, 0], [0, 128, 128]], np.uint8)[labels] for labels in found]
+    elif kind == "opaque":
+        found = [np.array([[0, 0, 0, 255], [255, 0, 0, 255]], np.uint8)[labels] for labels in found]
+    elif kind == "alike":
+        found = [np.repeat(labels[..., None] * np.uint8(255), 3, axis=2) for labels in found]
+    return found
+
+
+KINDS = ("plain", "stray", "mixed", "blurred", "jpeg", "numbers", "steps", "ends", "rims", "colours", "opaque", "alike")
+
+
+@pytest.mark.parametrize("answer", ["", "objects"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_mean_what_pictures_of_the_same_values_do(tmp_path, kind, answer):
+    masks = values(kind)
+    of_pictures = mask_folders.drafted(mask_folders.folder_of(tmp_path / "png", masks), answer)
+    shutil.copytree(tmp_path / "png" / "images", tmp_path / "npy" / "images")
+    (tmp_path / "npy" / "masks").mkdir()
+    for i, mask in enumerate(masks):
+        np.save(tmp_path / "npy" / "masks" / f"p{i:02d}.npy", mask)
+    of_arrays = mask_folders.drafted(tmp_path / "npy", answer)
+    wanted, found = (replace(draft.kind, reads=None) for draft, _ in (of_pictures, of_arrays))
+    assert found == wanted and np.array_equal(of_arrays[1], of_pictures[1])
+    said = [line.replace(".npy", ".png") for line in of_arrays[0].said]
+    assert [line for line in of_pictures[0].said[1:] if line not in said] == []
 
 
 def test_run_lengths_with_a_sample(made, tmp_path):

@@ -14,6 +14,7 @@ from tests.drafting.mask_folders import SIZE, dice, drafted, encoded, folder_of,
 ONE = [scene(seed) for seed in range(12)]
 WHITE = [labels * np.uint8(255) for labels in ONE]
 TWO = [scene(seed, 2) for seed in range(12)]
+SHARPEN = np.array([[0, -0.05, 0], [-0.05, 1.2, -0.05], [0, -0.05, 0]], np.float32)
 COLOURS = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128)], np.uint8)
 
 
@@ -484,6 +485,50 @@ def test_numbered_parts_are_objects(tmp_path, kind):
     assert draft.kind.task.startswith("Instances") and draft.kind.labels == "objects"
     assert "every value but 0 is an object: 1 to 4 in a mask; if values are classes: --answer classes" in said
     assert "20 objects, 1 to 4 in a mask" in said
+
+
+def test_an_object_may_have_several_parts_where_numbers_are_asked_for(tmp_path):
+    """Twenty columns, which a gap parts in two."""
+    numbers = np.zeros(SIZE, np.uint8)
+    numbers[20:60, 8:88] = 1 + np.arange(80) // 4
+    numbers[36:40] = 0
+    _, found = drafted(folder_of(tmp_path, [np.roll(numbers, i, axis=1) for i in range(6)]), answer="objects")
+    assert all(labels.max() == 20 for labels in found)
+
+
+def test_thousands_of_objects_where_they_are_asked_for(tmp_path):
+    numbers = np.zeros((160, 160), np.uint16)
+    numbers[:140, :140] = 1 + np.arange(140)[:, None] // 2 * 70 + np.arange(140) // 2
+    draft, found = drafted(folder_of(tmp_path, [numbers] * 6), answer="objects")
+    assert draft.kind.labels == "objects" and all(labels.max() == 4900 for labels in found)
+    assert "every value but 0 is an object: up to 4901 values in a mask" in draft.said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (-4.25, 5.5, r"holds fractions, .* from -4.25 to 5.5: no mask of classes; .*logits"),
+        (7.5, 7.5, r"holds fractions up to 7.5: no mask of classes"),
+    ],
+)
+def test_fractions_that_are_no_shares(tmp_path, low, high, says):
+    masks = [tiff(np.where(labels > 0, high, low).astype(np.float32)) for labels in ONE]
+    with pytest.raises(UserError, match=says):
+        drafted(_tiffs(tmp_path, masks))
+
+
+def test_shares_that_resizing_shot_over(tmp_path):
+    masks = [tiff(cv2.filter2D(labels.astype(np.float32), -1, SHARPEN)) for labels in ONE]
+    draft, found = drafted(_tiffs(tmp_path, masks))
+    assert draft.kind.labels == "above(0.5)" and all(map(np.array_equal, found, ONE))
+
+
+def _tiffs(path, masks):
+    folder = folder_of(path, ONE)
+    for i, content in enumerate(masks):
+        (folder / "masks" / f"p{i:02d}.png").unlink()
+        (folder / "masks" / f"p{i:02d}.tif").write_bytes(content)
+    return folder
 
 
 def test_many_numbers_that_vary_are_objects(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.competition import RawData
 from pipeline.raw.files import RawFiles
+from pipeline.raw.meaning.looks import Masks
 
 # what the arguments mean that readers of outlines share, for the file that is drafted
 OF_OUTLINES = {
@@ -21,12 +22,14 @@ class Seen:
     Attributes:
         what: for people.
         function: the reader, called `function(raw, **arguments)`.
-        arguments: as they stand in the competition's file; `classes` and `answer` are among them.
+        arguments: as they stand in the competition's file; `classes` and `answer` are among them where `masks` is None.
         comments: argument -> what the file says above it.
         notes: what was found and is assumed, beside what the reader says itself.
         form: fields of the submission's format that the data asks for.
         decided: whether the answer follows from the files; else it is seen in the annotations whether they overlap.
         can_ignore: whether something is annotated as to be ignored.
+        masks: reads those looked at, where values mean what they do in pictures: the answer is told by these, and the
+            reader takes it as `labels`.
     """
 
     what: str
@@ -37,6 +40,7 @@ class Seen:
     form: dict[str, object] = field(default_factory=dict)
     decided: bool = False
     can_ignore: bool = False
+    masks: Masks | None = None
 
     def read(self, raw: RawFiles, **changes) -> RawData:
         """What the reader gives, with other arguments where they are given."""

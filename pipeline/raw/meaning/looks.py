@@ -1,5 +1,6 @@
 """What masks hold, pixel by pixel: how often each value occurs, in how many of them, and how its pixels lie."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -57,7 +58,7 @@ class Looks:
         single, changes: changes between neighbours by one rank of the greys there are, and all, of masks with several.
         gradual, direct: changes from one value to another over one between, and at once, in pixels.
         lossy: masks saved as JPEG.
-        fractions: masks that hold fractions; top: the largest value of all.
+        fractions: masks that hold fractions; top, low: the largest value of all, and the smallest.
         numbers: of each mask.
         palettes: of those that have one.
         both: masks that hold 1 and 255.
@@ -75,6 +76,7 @@ class Looks:
     lossy: list[str] = field(default_factory=list)
     fractions: list[str] = field(default_factory=list)
     top: float = 0.0
+    low: float = math.inf
     numbers: list[Numbers] = field(default_factory=list)
     palettes: Palettes = field(default_factory=Palettes)
     both: int = 0
@@ -105,6 +107,7 @@ def _add(found: Looks, name: str, content: bytes, picture: np.ndarray) -> None:
     found.count += 1
     found.pixels += picture.shape[0] * picture.shape[1]
     found.top = max(found.top, float(without_alpha(picture).max()))
+    found.low = min(found.low, float(without_alpha(picture).min()))
     found.transparent += has_alpha(picture) and bool(picture[..., 3].min() < picture[..., 3].max())
     if content.startswith(b"\xff\xd8\xff"):
         found.lossy.append(name)

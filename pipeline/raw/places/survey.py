@@ -81,9 +81,7 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
     pairs = _pairs(found)
     if not pairs:
         layouts.refuse_only_tests(raw, layout)
-    size = pairs[0][1].read(raw)[..., 0].size
-    count = min(MOST, max(FEWEST, MOST_PIXELS // size))
-    chosen = [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
+    chosen = evenly(pairs, pairs[0][1].read(raw)[..., 0].size)
     looks = [_look(image.read(raw)) for image, _ in chosen[:: -(-len(chosen) // 50)]]
     sizes = set()
 
@@ -108,6 +106,12 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
         read=read,
         hint=_hint(list(found.train)),
     )
+
+
+def evenly(pairs: list, pixels: int) -> list:
+    """Those of many that are looked at, where each is an image of so many pixels, or its mask, or both."""
+    count = min(MOST, max(FEWEST, MOST_PIXELS // pixels))
+    return [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
 
 
 def _pairs(found: Found) -> list[tuple[Page, Page]]:
