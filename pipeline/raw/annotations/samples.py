@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import UserError, shown
 from pipeline.raw import tables
-from pipeline.raw.annotations.columns import CLASS_NAMES, RLE_NAMES
+from pipeline.raw.annotations.headers import CLASS_NAMES, RLE_NAMES
 from pipeline.raw.annotations.whereabouts import Gallery, bare
 from pipeline.raw.files import RawFiles
 from pipeline.store.dialect import NOTHING, Format
@@ -82,7 +82,11 @@ def find(raw: RawFiles, asked: Asked, file: str = "") -> Sample:
 
     Raises UserError where it asks for pictures that are not there.
     """
-    name = raw.one(file) if file else next((n for n in raw.names if n.endswith(".csv") and is_sample(_base(n))), None)
+    name = (
+        raw.one(file)
+        if file
+        else next((n for n in raw.names if n.lower().endswith(".csv") and is_sample(_base(n))), None)
+    )
     if name is None:
         if file:
             raise UserError(f'{raw.folder} holds no sample submission {file}; bring it, or say sample=""')

@@ -104,7 +104,7 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     said = [(*columns.image_and_class(row), row.fields[columns.dialect.rle_column].strip(), row) for row in rows]
     paths = _paths(raw, said, columns, where)
     train = [path for path in gallery.names if path not in of_test]
-    found = Written(where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [])
+    found = Written(where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [*columns.said])
     if dialect is None:
         _complete(raw, found)
     found.answer = _answer(found)

@@ -136,6 +136,64 @@ def test_names_in_two_columns(tmp_path):
     )
 
 
+def numbered(folder, header, row, count=12):
+    """Pictures 0, 1, … with one class, and a row for each, in another order than they are; `row(k, i, runs)` writes the
+    k-th, of the picture i. Returns id -> labels."""
+    rows, truth = [], {}
+    for k, i in enumerate(np.random.default_rng(1).permutation(count)):
+        picture, truth[str(i)] = scene(i)
+        save(folder / "train" / f"{i}.png", picture)
+        rows.append(row(k, i, runs(truth[str(i)])))
+    table(folder / "train.csv", header, rows)
+    return truth
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        (",id,rle", "{k},{i},{runs}", "''"),
+        ("Unnamed: 0,image,rle", "{k},{i}.png,{runs}", "Unnamed: 0"),
+        ("index,key,rle", "{k},{i},{runs}", "index"),
+        ("patient,image_id,rle", "{other},{i},{runs}", "patient"),
+        ("id,image_id,rle", "{k},{i},{runs}", "id"),
+        ("number,scan,rle", "{k},{i}.png,{runs}", "number"),
+        ("fold,image_id,rle", "{fold},{i},{runs}", ""),
+        ("fold,scan,rle", "{fold},{i},{runs}", ""),
+        ("image,id,rle", "{fold},{i},{runs}", ""),
+        ("scan,copy,rle", "{i},{i}.png,{runs}", ""),
+    ],
+)
+def test_of_columns_of_numbers_the_one_that_names_the_pictures_is_found(tmp_path, header, row, said):
+    def write(k, i, text):
+        return row.format(k=k, i=i, runs=text, other=5 * i % 12, fold=i % 3)
+
+    truth = numbered(tmp_path, header, write)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and seen.arguments["answer"] == "classes"
+    notes = [note for note in seen.notes if "names pictures, too, but other ones" in note]
+    assert len(notes) == bool(said) and all(f"; {said} names" in note for note in notes)
+
+
+def test_one_picture_that_is_missing_does_not_make_another_column_the_one_that_names(tmp_path):
+    numbered(tmp_path, "patient,image_id,rle", lambda k, i, text: f"{5 * i % 12},{i if i else 'gone'},{text}")
+    with pytest.raises(UserError, match=r"1 of 12 images that it names have no picture: gone"):
+        looked(tmp_path, reader)
+
+
+def test_keys_of_image_and_class_are_held_against_columns_of_numbers(tmp_path):
+    numbered(tmp_path, "fold,key,rle", lambda k, i, text: f"{i % 3},{i}_1,{text}")
+    seen, found = looked(tmp_path, reader)
+    assert len(found.labels) == 12 and seen.arguments["dialect"].joined
+
+
+def test_two_columns_that_name_pictures_and_not_the_same_ones_are_refused(tmp_path):
+    numbered(tmp_path, "a,b,rle", lambda k, i, text: f"{k},{i},{text}")
+    with pytest.raises(UserError, match=r"train.csv: the columns a and b both name pictures, and not the same ones"):
+        looked(tmp_path, reader)
+    dialect = Format("b", "rle")
+    assert Read(tmp_path, read_runs, dialect=dialect).labels.keys() == {str(i) for i in range(12)}
+
+
 def with_classes(folder, rows_of, header):
     """rows_of(name, masks) -> rows. Returns id -> H x W x 2."""
     rows, truth = [], {}
@@ -254,6 +312,13 @@ def test_the_sample_says_what_is_to_be_answered(tmp_path):
     assert found.equals(truth) and found.sample == (tmp_path / "sample_submission.csv").read_bytes()
     assert [name for name, part in found.parts.items() if part == "test"] == ["q1", "q0"]
     assert seen.form == {"id_column": "id", "rle_column": "rle", "ending": ".png"}
+
+
+def test_a_sample_in_capitals(tmp_path):
+    with_sample(tmp_path)
+    (tmp_path / "sample_submission.csv").rename(tmp_path / "Sample_Submission.CSV")
+    _, found = looked(tmp_path, reader)
+    assert found.sample is not None and [name for name, part in found.parts.items() if part == "test"] == ["q1", "q0"]
 
 
 def test_test_pictures_that_the_sample_does_not_name_are_said(tmp_path):
