@@ -39,9 +39,10 @@ def columns_of(rows: list[Row], gallery: Gallery, where: str, given: Format | No
     """
     if given is not None:
         return _given(rows, gallery, where, given)
-    rle = rle_column(rows)
-    if not rle:
+    found, _ = rle_columns(rows)
+    if not found:
         raise UserError(f"{where}: none of the columns {shown(rows[0].fields)} holds run lengths")
+    rle = found[0]
     others = [name for name in rows[0].fields if name != rle]
     keys, said = keys_of(rows, others, gallery, where)
     rest = [name for name in others if name not in keys.columns]
@@ -71,18 +72,25 @@ def _id_column(keys: tuple[str, ...]) -> str | tuple[str, ...]:
     return keys[0] if len(keys) == 1 else keys
 
 
-def rle_column(rows: list[Row]) -> str:
-    """The column that holds run lengths; blank where none does."""
-    found = []
+def rle_columns(rows: list[Row]) -> tuple[list[str], list[str]]:
+    """The columns that hold run lengths, by what they hold: those that are called so, or any where none is; and others
+    that hold lists of numbers."""
+    named, long, blank = [], [], []
     for name in rows[0].fields:
         fields = [row.fields[name].strip() for row in evenly(rows, 4 * SEEN)]
         numbers = [field for field in fields if field.lower() not in NOTHING and re.search(r"\d", field)]
         runs = [field for field in numbers if _RUNS.fullmatch(field)]
-        if runs and len(runs) >= len(numbers) / 2:
-            long = any(len(field.split()) > 2 for field in runs)
-            if long or RLE_NAMES.search(name):
-                found.append((bool(RLE_NAMES.search(name)), sum(map(len, runs)), name))
-    return max(found)[2] if found else ""
+        if not any(field.lower() not in NOTHING for field in fields) and RLE_NAMES.search(name):
+            blank.append(name)
+        elif runs and len(runs) >= len(numbers) / 2:
+            if RLE_NAMES.search(name):
+                named.append(name)
+            elif any(len(field.split()) > 2 for field in runs):
+                long.append(name)
+    if len(named) > 1:
+        # a class that is nowhere
+        named = [name for name in rows[0].fields if name in named + blank]
+    return (named, long) if named else (long, [])
 
 
 def _class_column(rows: list[Row], columns: list[str], shape: Columns) -> str:

@@ -216,11 +216,10 @@ def _chosen(found: list[_Candidate], where: str) -> tuple[_Candidate, list[_Cand
     left = [own for own in left if own.worth >= NEARLY * top]
     other = next((own for own in left if own.differs(left[0])), None)
     if other:
-        row = next(i for i, pair in enumerate(zip(left[0].pictures, other.pictures, strict=True)) if len({*pair}) > 1)
-        pair = f"{left[0].pictures[row]} and {other.pictures[row]}"
+        one, two = next((a, b) for a, b in zip(left[0].pictures, other.pictures, strict=True) if a and b and a != b)
         raise UserError(
-            f"{where}: the columns {left[0]} and {other} both name pictures, and not the same ones ({pair}); take one "
-            "of them out of the table, or name the right one as id_column in dialect= of read_runs"
+            f"{where}: the columns {left[0]} and {other} both name pictures, and not the same ones ({one} and {two} in "
+            "one row); take one of them out of the table, or name the right one as id_column in dialect= of read_runs"
         )
     return left[0], [own for own in able if own.differs(left[0])]
 

@@ -9,9 +9,10 @@ import numpy as np
 from pipeline.errors import UserError, shown
 from pipeline.raw import tables
 from pipeline.raw.annotations import samples
-from pipeline.raw.annotations.columns import Columns, columns_of, rle_column
+from pipeline.raw.annotations.columns import Columns, columns_of, rle_columns
 from pipeline.raw.annotations.counting import Fields, counted
 from pipeline.raw.annotations.whereabouts import Gallery, bare, part_in
+from pipeline.raw.annotations.wide import melted
 from pipeline.raw.files import RawFiles
 from pipeline.raw.places.names import Where
 from pipeline.raw.tables import Row
@@ -76,7 +77,7 @@ def the_table(raw: RawFiles) -> str:
                     raise
                 # of another kind than is looked for
                 continue
-            if rle_column(rows):
+            if rle_columns(rows)[0]:
                 found.append(base)
     found = [name for name in found if not re.search(r"test", name, re.IGNORECASE)] or found
     if len(found) > 1:
@@ -94,6 +95,7 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     where = raw.where(name)
     rows = tables.parse(raw.read(name), where)
     _refuse_other_separators(rows, where)
+    rows, notes = melted(rows, dialect, where)
     everything = Gallery(raw).names
     if not everything:
         raise UserError(f"{where} holds run lengths, but {raw.folder} no pictures that can be read; bring them")
@@ -104,7 +106,9 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     said = [(*columns.image_and_class(row), row.fields[columns.dialect.rle_column].strip(), row) for row in rows]
     paths = _paths(raw, said, columns, where)
     train = [path for path in gallery.names if path not in of_test]
-    found = Written(where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [*columns.said])
+    found = Written(
+        where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [*notes, *columns.said]
+    )
     if dialect is None:
         _complete(raw, found)
     found.answer = _answer(found)

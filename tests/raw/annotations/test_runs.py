@@ -243,6 +243,68 @@ def test_a_row_for_each_image_and_class(tmp_path, header, row, leave_out):
     assert seen.form.get("joined", False) == (row in ("{name}.png_{number},{text}", "{name}-{number},{text}"))
 
 
+def with_wide(folder, header):
+    """A column of run lengths for each of two classes, and blank ones after them."""
+
+    def rows_of(name, masks):
+        return [",".join([name, *(runs(masks[..., k]) for k in range(2)), *[""] * (header.count(",") - 2)])]
+
+    return with_classes(folder, rows_of, header)
+
+
+@pytest.mark.parametrize(
+    ("header", "classes"),
+    [
+        ("id,stomach,bowel", ("stomach", "bowel")),
+        ("id,rle_stomach,rle_bowel", ("stomach", "bowel")),
+        ("id,stomach_EncodedPixels,small_bowel_EncodedPixels", ("stomach", "small_bowel")),
+        ("id,maskStomach,maskBowel", ("Stomach", "Bowel")),
+        ("id,rle_1,rle_2,rle_3", ("1", "2", "3")),
+    ],
+)
+def test_a_column_of_run_lengths_for_each_class(tmp_path, header, classes):
+    truth = with_wide(tmp_path, header)
+    seen, found = looked(tmp_path, reader)
+    assert seen.arguments["answer"] == "overlap" and seen.arguments["classes"] == classes
+    more = [(0, 0), (0, 0), (0, len(classes) - 2)]
+    assert found.equals({name: np.pad(masks, more) for name, masks in truth.items()})
+    assert Format(**seen.form).columns == ["id", "class", "rle"]
+    assert sum("read as a row for each image and class; a submission" in note for note in seen.notes) == 1
+
+
+@pytest.mark.parametrize("row", ["q,,", "q,1 1,1 1", "q,0,0"])
+def test_a_sample_with_a_column_for_each_class_is_not_followed_and_that_is_said(tmp_path, row):
+    with_wide(tmp_path, "id,stomach,bowel")
+    save(tmp_path / "test" / "q.png", scene(50)[0])
+    table(tmp_path / "sample_submission.csv", "id,stomach,bowel", [row])
+    seen, found = looked(tmp_path, reader)
+    assert found.parts["q"] == "test" and found.sample is None and seen.form == {}
+    assert any(
+        "has the columns id,stomach,bowel; the submission that this project writes has" in n for n in found.notes
+    )
+
+
+def test_a_copy_of_the_run_lengths_is_said_and_not_read(tmp_path):
+    truth = one_class(tmp_path)
+    lines = [f"{name},{runs(labels)},{runs(labels, 'across')}" for name, labels in truth.items()]
+    table(tmp_path / "train.csv", "id,rle,rle_row_major", lines)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and any("not read: rle_row_major" in note for note in seen.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("id,rle,annotation", "rle, annotation all hold run lengths"),
+        ("class,a,b", "for each of a, b, and a column class"),
+    ],
+)
+def test_several_columns_of_run_lengths_that_may_be_anything_are_refused(tmp_path, header, says):
+    with_wide(tmp_path, header)
+    with pytest.raises(UserError, match=rf"train.csv.* {says}"):
+        looked(tmp_path, reader)
+
+
 def objects(folder, separator="", count=6):
     """A row for each object, or all in one field. Returns id -> numbers."""
     rows, truth = [], {}
