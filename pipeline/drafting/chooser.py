@@ -2,6 +2,8 @@
 
 from pipeline.drafting import annotations, folders
 from pipeline.drafting.draft import Draft
+from pipeline.errors import UserError
+from pipeline.raw.annotations import unread
 from pipeline.raw.files import RawFiles
 
 
@@ -15,4 +17,14 @@ def draft(raw: RawFiles, *named: str, answer: str = "") -> Draft:
     Raises:
         UserError: nothing suits.
     """
-    return annotations.draft(raw, *named, answer=answer) or folders.draft(raw, *named, answer=answer)
+    found = annotations.draft(raw, *named, answer=answer)
+    if found:
+        return found
+    try:
+        return folders.draft(raw, *named, answer=answer)
+    except UserError as error:
+        # where there are no masks the reason may be a file that holds them in another way
+        line = "" if named or annotations.has_masks(raw) else unread.why(raw)
+        if line:
+            raise UserError(line) from error
+        raise

@@ -5,6 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError, shown
+from pipeline.raw.annotations import no_runs
 from pipeline.raw.annotations.headers import CLASS_NAMES, RLE_NAMES, SIZE_NAMES
 from pipeline.raw.annotations.keys import SEEN, Keys, Pictures, by_given, evenly, keys_of
 from pipeline.raw.annotations.whereabouts import Gallery
@@ -41,7 +42,9 @@ def columns_of(rows: list[Row], gallery: Gallery, where: str, given: Format | No
         return _given(rows, gallery, where, given)
     found, _ = rle_columns(rows)
     if not found:
-        raise UserError(f"{where}: none of the columns {shown(rows[0].fields)} holds run lengths")
+        raise UserError(
+            no_runs.refusal(rows, where) or f"{where}: none of the columns {shown(rows[0].fields)} holds run lengths"
+        )
     rle = found[0]
     others = [name for name in rows[0].fields if name != rle]
     keys, said = keys_of(rows, others, gallery, where)
@@ -82,7 +85,7 @@ def rle_columns(rows: list[Row]) -> tuple[list[str], list[str]]:
         runs = [field for field in numbers if _RUNS.fullmatch(field)]
         if not any(field.lower() not in NOTHING for field in fields) and RLE_NAMES.search(name):
             blank.append(name)
-        elif runs and len(runs) >= len(numbers) / 2:
+        elif runs and len(runs) >= len(numbers) / 2 and not no_runs.are_coordinates(name, numbers):
             if RLE_NAMES.search(name):
                 named.append(name)
             elif any(len(field.split()) > 2 for field in runs):

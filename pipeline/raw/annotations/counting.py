@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.raw.annotations import no_runs
 from pipeline.store.dialect import ORDERS, Format, Runs
 
 MOST = 300  # images looked at
 CLEAR = 2.0  # standard errors of a vote by chance that make it clear
+OBJECTS, LINES = 3, 8  # objects, and lines of pictures, from which on small numbers tell that they are no runs
 LARGE = 1 << 24  # pixels beyond which pictures are not looked at for their contents
 
 
@@ -41,6 +43,7 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
         return dialect, []
     chosen = _evenly(list(dict.fromkeys(fields.images)))
     sizes = {name: fields.size(name) for name in chosen}
+    _refuse_coordinates(dialect, fields, sizes)
     dialect, said_relative = _relative(replace(dialect, first=0, relative=False), fields, sizes)
     runs = dialect.parse(fields.texts)
     dialect, said_first = _first(dialect, fields, runs, sizes)
@@ -76,6 +79,32 @@ def _relative(dialect: Format, fields: Fields, sizes: dict) -> tuple[Format, lis
             f"in no order in {wrong.sum()} of {several.sum()} rows"
         ]
     return dialect, [f"the runs of {wrong.sum()} row(s) are in no order: sorted"]
+
+
+def _refuse_coordinates(dialect: Format, fields: Fields, sizes: dict) -> None:
+    """Raises UserError where no number is larger than a side of its picture: masks that lie in its first line alone
+    would have such runs, boxes and points of outlines have them."""
+    runs = replace(dialect, first=1, relative=False).parse(fields.texts)
+    known = [sizes.get(name, (0, 0)) for name in fields.images]
+    sides = np.array([max(size) for size in known])[runs.of_text]
+    counts = np.bincount(runs.rows, minlength=len(runs.of_text))
+    seen = (sides > 0)[runs.rows]
+    small = (np.maximum(runs.starts, runs.lengths) <= sides[runs.rows])[seen]
+    # pictures of few lines are no evidence
+    few = any(min(size) < LINES for size in known if any(size))
+    if few or len(runs.of_text) < OBJECTS or counts.min() < 2 or not small.all() or _are_lines(runs, known):
+        return
+    what = no_runs.NO_BOXES if (counts == 2).all() else no_runs.NO_OUTLINES
+    index = int(runs.of_text[0])
+    raise UserError(f"{fields.where}, row {fields.numbers[index]}: '{fields.texts[index][:40]}' {what}")
+
+
+def _are_lines(runs: Runs, known: list[tuple[int, int]]) -> bool:
+    """Whether most runs begin a line behind the end of the run before theirs: relative ones of masks at a border."""
+    follows = np.flatnonzero(runs.rows[1:] == runs.rows[:-1])
+    steps = runs.starts[follows + 1] + runs.lengths[follows]
+    sides = np.array(known)[runs.of_text][runs.rows[follows]]
+    return bool((np.abs(steps[:, None] - sides) <= 0.1 * sides).any(axis=1).mean() > 0.9)
 
 
 def _fits(runs: Runs, fields: Fields, sizes: dict) -> bool:

@@ -20,3 +20,24 @@ def names_images(column: str) -> int:
     if CLASS_NAMES.match(column) or any(pattern.match(column) for pattern in SIZE_NAMES):
         return -1
     return 2 if _IMAGE_NAMES.match(column) else int(bool(_KEY_NAMES.match(column)))
+
+
+BOX_NAMES = re.compile(r"^((b|bounding[ _]?)?box(es)?|rect(angle)?s?)$", re.IGNORECASE)
+OUTLINE_NAMES = re.compile(r"polygon|outline|contour|vertices|^(points?|coord(inate)?s)$", re.IGNORECASE)
+_CORNERS = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x1", "y1", "x2", "y2"),
+    ("x0", "y0", "x1", "y1"),
+    ("left", "top", "right", "bottom"),
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("xmin", "ymin", "width", "height"),
+    ("xcenter", "ycenter", "width", "height"),
+)
+
+
+def of_box(columns: list[str]) -> tuple[str, ...]:
+    """Four of the columns that together are a box by what they are called (`xmin`, `y_max` …); none where there are no
+    such."""
+    plain = {re.sub(r"^bbox|[_\- ]", "", name.lower()): name for name in columns}
+    return next((tuple(plain[part] for part in four) for four in _CORNERS if set(four) <= plain.keys()), ())

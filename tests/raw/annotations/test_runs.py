@@ -568,7 +568,6 @@ def test_a_run_that_leaves_the_picture_where_the_dialect_is_given(tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text.replace("id,rle", "id;rle").replace(",", ";"), "separated by semicolons"),
         (lambda text: text.replace("t1,", "gone,"), "1 of 6 images that it names have no picture: gone"),
         (lambda text: text.replace("id,rle", "id,a,rle").replace(",", ",,").replace(",,a,,", ",a,"), ""),
     ],
@@ -579,6 +578,30 @@ def test_tables_that_do_not_fit(tmp_path, change, says):
     if says:
         with pytest.raises(UserError, match=says):
             Read(tmp_path, read_runs)
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize("file", ["train.csv", "train.tsv"])
+def test_columns_separated_by_something_else_than_commas(tmp_path, separator, called, file):
+    truth = one_class(tmp_path)
+    text = (tmp_path / "train.csv").read_text().replace(",", separator)
+    (tmp_path / "train.csv").unlink()
+    (tmp_path / file).write_text(text)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and f"columns are separated by {called}" in seen.notes
+    (tmp_path / "sample_submission.csv").write_text(f"id{separator}rle\nt0{separator}\n")
+    with pytest.raises(UserError, match=rf"sample_submission.csv has columns separated by {called}, not by commas"):
+        looked(tmp_path, reader)
+
+
+@pytest.mark.parametrize("first", ["t1", "t0"], ids=["run lengths", "a picture with nothing in it"])
+def test_a_table_without_names_of_columns_is_refused(tmp_path, first):
+    one_class(tmp_path)
+    rows = (tmp_path / "train.csv").read_text().splitlines()[1:]
+    rows.sort(key=lambda row: not row.startswith(first))
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(UserError, match=r"train.csv has no names of columns: its first line is .* \(such as id,rle\)"):
+        looked(tmp_path, reader)
 
 
 def test_pictures_that_are_called_otherwise(tmp_path):
