@@ -1,6 +1,7 @@
 """How the runs of a csv are counted, found in the runs: absolute or relative, from 0 or 1, down the columns or across
 the rows. Each is a vote over all images; where there is none, what is usual is taken, and that is said."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from pipeline.store.dialect import ORDERS, Format, Runs
 MOST = 300  # images looked at
 CLEAR = 2.0  # standard errors of a vote by chance that make it clear
 OBJECTS, LINES = 3, 8  # objects, and lines of pictures, from which on small numbers tell that they are no runs
+SMALLER = (2, 3, 4)  # how many times smaller pictures may be than their masks' were
 LARGE = 1 << 24  # pixels beyond which pictures are not looked at for their contents
 
 
@@ -43,12 +45,16 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
         return dialect, []
     chosen = _evenly(list(dict.fromkeys(fields.images)))
     sizes = {name: fields.size(name) for name in chosen}
-    _refuse_coordinates(dialect, fields, sizes)
+    _refuse_pixels(fields)
+    written = replace(dialect, first=1, relative=False).parse(fields.texts)
+    _refuse_coordinates(fields, written, sizes)
+    _refuse_ends(fields, written, sizes)
     dialect, said_relative = _relative(replace(dialect, first=0, relative=False), fields, sizes)
     runs = dialect.parse(fields.texts)
     dialect, said_first = _first(dialect, fields, runs, sizes)
     # parsed as if counted from 0
     runs = replace_starts(runs, dialect.first)
+    _refuse_smaller(fields, runs, sizes)
     dialect, said_order = _order(dialect, fields, runs, sizes)
     return dialect, [*said_relative, said_order, said_first]
 
@@ -81,10 +87,47 @@ def _relative(dialect: Format, fields: Fields, sizes: dict) -> tuple[Format, lis
     return dialect, [f"the runs of {wrong.sum()} row(s) are in no order: sorted"]
 
 
-def _refuse_coordinates(dialect: Format, fields: Fields, sizes: dict) -> None:
+def _refuse_pixels(fields: Fields) -> None:
+    """Raises UserError where most numbers are one more than the one before: all pixels, and not the runs of them."""
+    texts = fields.texts[:: max(1, len(fields.texts) // 50)]
+    # the beginning tells; the last number of it may be cut
+    lists = [np.array(no_runs.numbers(text if len(text) < 2000 else text[:2000].rpartition(" ")[0])) for text in texts]
+    steps = np.concatenate([np.diff(own) for own in lists])
+    if len(steps) >= 8 and (steps > 0).all() and (steps == 1).mean() > 0.5:
+        raise UserError(
+            f"{fields.where}, row {fields.numbers[0]}: '{fields.texts[0][:40]}' lists the pixels of a mask one by one; "
+            "write its runs, 'start length' of each"
+        )
+
+
+def _refuse_ends(fields: Fields, runs: Runs, sizes: dict) -> None:
+    """Raises UserError where numbers are starts and ends: so all runs are in order and in their pictures, and as starts
+    and lengths they are not, or each is longer than a line, and as starts and ends none.
+
+    Args: runs: as they are written, not counted in any way.
+    """
+    starts, ends, pixels = runs.starts, runs.lengths, _pixels(runs, fields, sizes)[runs.rows]
+    follows = runs.rows[1:] == runs.rows[:-1]
+    if (ends < starts).any() or (ends[:-1] >= starts[1:])[follows].any() or (ends > pixels + 1)[pixels > 0].any():
+        return
+    as_lengths = starts + ends
+    overlap = (as_lengths[:-1] > starts[1:])[follows].any() or (as_lengths - 1 > pixels + 1)[pixels > 0].any()
+    sides = np.array([max(sizes.get(name, (0, 0))) for name in fields.images])[runs.of_text][runs.rows]
+    # a run from the first pixel on is the same either way
+    told = (sides > 0) & (starts > 1)
+    long = told.sum() >= OBJECTS and ((ends > sides) & (ends - starts < sides))[told].all()
+    if overlap or long:
+        index = int(runs.of_text[0])
+        raise UserError(
+            f"{fields.where}, row {fields.numbers[index]}: '{fields.texts[index][:40]}' is a list of 'start end', not "
+            "of 'start length': all rows are in order so, and do not fit as lengths; write lengths (end - start, and "
+            "one more where the end belongs to the run)"
+        )
+
+
+def _refuse_coordinates(fields: Fields, runs: Runs, sizes: dict) -> None:
     """Raises UserError where no number is larger than a side of its picture: masks that lie in its first line alone
     would have such runs, boxes and points of outlines have them."""
-    runs = replace(dialect, first=1, relative=False).parse(fields.texts)
     known = [sizes.get(name, (0, 0)) for name in fields.images]
     sides = np.array([max(size) for size in known])[runs.of_text]
     counts = np.bincount(runs.rows, minlength=len(runs.of_text))
@@ -104,7 +147,7 @@ def _are_lines(runs: Runs, known: list[tuple[int, int]]) -> bool:
     follows = np.flatnonzero(runs.rows[1:] == runs.rows[:-1])
     steps = runs.starts[follows + 1] + runs.lengths[follows]
     sides = np.array(known)[runs.of_text][runs.rows[follows]]
-    return bool((np.abs(steps[:, None] - sides) <= 0.1 * sides).any(axis=1).mean() > 0.9)
+    return bool((np.abs(steps[:, None] - sides) <= 0.1 * sides).any(axis=1).mean() > 0.5)
 
 
 def _fits(runs: Runs, fields: Fields, sizes: dict) -> bool:
@@ -178,24 +221,63 @@ def _crossings(dialect: Format, fields: Fields, runs: Runs, sizes: dict, first: 
     return min(counts)
 
 
-def _order(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Format, str]:
-    """By shape: read the right way masks are compact. In squares both ways give the same shape lying on its side: there
-    by the pictures, whose contents change at the outline of a mask."""
+def _refuse_smaller(fields: Fields, runs: Runs, sizes: dict) -> None:
+    """Raises UserError where masks are of pictures a whole number of times smaller: all end in the first quarter,
+    ninth, … of the pixels, and in most the next line is as far on as in such a picture."""
+    pixels = _pixels(runs, fields, sizes)[runs.rows]
+    share = ((runs.starts + runs.lengths - 1) / np.maximum(pixels, 1))[pixels > 0].max(initial=0)
+    able = [times for times in SMALLER if 0 < share <= 1.05 / times**2]
+    seen = list(itertools.islice(_by_image(fields, runs, sizes), 30)) if able else []
+    votes = {times: [_are_lines_of(one, sizes[name], times) for name, one in seen] for times in able}
+    times = max(votes, key=lambda times: sum(votes[times]), default=0)
+    if times and sum(votes[times]) >= max(OBJECTS, 0.75 * len(seen)):
+        height, width = sizes[seen[0][0]]
+        raise UserError(
+            f"{fields.where}: the runs of {sum(votes[times])} of {len(seen)} images are of masks of 1/{times} of the "
+            f"size of their pictures ({seen[0][0]} has {height} x {width}); bring the pictures at the size at which they "
+            "were annotated"
+        )
+
+
+def _are_lines_of(runs: Runs, size: tuple[int, int], times: int) -> bool:
+    """Whether a mask is most like itself when moved by a line of a picture so many times smaller: more so than by lines
+    a quarter longer or shorter, and by those of the picture itself."""
+    flat = _mask(Format(order="across"), runs, 1, int((runs.starts + runs.lengths).max()) + 2 * max(size))[0]
+
+    def unlike(step: float) -> int:
+        return np.count_nonzero(flat[int(step) :] != flat[: -int(step)])
+
+    sides = {-(-side // times) for side in size}
+    others = {length: [*size, 0.75 * length, 1.25 * length] for length in sides if length > LINES}
+    return any(unlike(length) < min(map(unlike, there)) for length, there in others.items())
+
+
+def _by_image(fields: Fields, runs: Runs, sizes: dict):
+    """The name of each image whose size is known, and its runs as those of one object."""
     rows_of: dict[str, list[int]] = {name: [] for name in sizes}
     for row, index in enumerate(runs.of_text):
         if fields.images[index] in rows_of:
             rows_of[fields.images[index]].append(row)
     bounds = np.searchsorted(runs.rows, np.arange(len(runs.of_text) + 1))
-    by_shape, by_picture = [], []
     for name, rows in rows_of.items():
         taken = np.concatenate([np.arange(bounds[row], bounds[row + 1]) for row in rows]) if rows else []
         if len(taken):
-            one = Runs(np.zeros(len(taken), np.int64), runs.starts[taken], runs.lengths[taken], np.zeros(1, np.int64))
-            masks = [_mask(replace(dialect, order=order), one, *sizes[name]) for order in ORDERS]
-            if sizes[name][0] != sizes[name][1]:
-                by_shape.append(np.subtract(*(_outline(mask) for mask in reversed(masks))))
-            elif np.prod(sizes[name]) <= LARGE and len(by_picture) < 100:
-                by_picture.append(np.subtract(*(_contrast(fields.look(name), mask) for mask in masks)))
+            yield (
+                name,
+                Runs(np.zeros(len(taken), np.int64), runs.starts[taken], runs.lengths[taken], np.zeros(1, np.int64)),
+            )
+
+
+def _order(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Format, str]:
+    """By shape: read the right way masks are compact. In squares both ways give the same shape lying on its side: there
+    by the pictures, whose contents change at the outline of a mask."""
+    by_shape, by_picture = [], []
+    for name, one in _by_image(fields, runs, sizes):
+        masks = [_mask(replace(dialect, order=order), one, *sizes[name]) for order in ORDERS]
+        if sizes[name][0] != sizes[name][1]:
+            by_shape.append(np.subtract(*(_outline(mask) for mask in reversed(masks))))
+        elif np.prod(sizes[name]) <= LARGE and len(by_picture) < 100:
+            by_picture.append(np.subtract(*(_contrast(fields.look(name), mask) for mask in masks)))
     for votes, how in ((by_shape, "masks are compact then"), (by_picture, "pictures change at the outlines then")):
         down, across = int(np.sum(np.array(votes) > 0)), int(np.sum(np.array(votes) < 0))
         if abs(down - across) > CLEAR * np.sqrt(down + across) or (not min(down, across) and max(down, across) > 1):

@@ -26,7 +26,10 @@ def numbers(field: str) -> list[float]:
 
 def are_coordinates(name: str, fields: list[str]) -> str:
     """What boxes and outlines are, for a message; blank for other columns. By the name of a column and its numbers."""
-    lists = [numbers(field) for field in evenly(fields, _MOST) if field.strip().lower() not in NOTHING]
+    fields = evenly(fields, _MOST)
+    if not (BOX_NAMES.match(name) or OUTLINE_NAMES.search(name) or any("." in field for field in fields)):
+        return ""
+    lists = [numbers(field) for field in fields if field.strip().lower() not in NOTHING]
     if not lists or not all(lists):
         return ""
     four = all(len(own) == 4 for own in lists)

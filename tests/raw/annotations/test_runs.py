@@ -357,6 +357,67 @@ def test_a_size_that_the_csv_says_and_the_picture_has_not(tmp_path):
         Read(tmp_path, read_runs)
 
 
+def with_ends(text, more=1):
+    numbers = [int(word) for word in text.split()]
+    ends = [start + length - more for start, length in zip(numbers[::2], numbers[1::2], strict=True)]
+    return " ".join(f"{start} {end}" for start, end in zip(numbers[::2], ends, strict=True))
+
+
+def pixels(labels):
+    return " ".join(map(str, np.flatnonzero(labels.T.ravel()) + 1))
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda labels: with_ends(runs(labels)), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(labels, first=0), 0), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(line(labels))), "is a list of 'start end', not of 'start length'"),
+        (pixels, "lists the pixels of a mask one by one"),
+        (
+            lambda labels: runs(labels[::2, ::2]),
+            "images are of masks of 1/2 of the size of their pictures (t1 has 40 x 56)",
+        ),
+        (lambda labels: runs(labels[::2, ::2], "across"), "masks of 1/2 of the size"),
+        (lambda labels: runs(labels[::3, ::3]), "masks of 1/3 of the size"),
+    ],
+)
+def test_numbers_that_are_not_start_and_length_in_the_picture_are_refused_for_what_they_are(tmp_path, write, says):
+    one_class(tmp_path, 9, write=write)
+    with pytest.raises(UserError) as caught:
+        looked(tmp_path, reader)
+    assert says in str(caught.value) and "train.csv" in str(caught.value)
+
+
+def line(labels):
+    """A part of one column in the first half, where a run as long as its last number ends in the picture."""
+    found = np.zeros_like(labels)
+    if labels.any():
+        found[10:20, 14 + np.flatnonzero(labels)[0] % 9] = 1
+    return found
+
+
+@pytest.mark.parametrize("order", ["down", "across"])
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize(
+    "part", [(slice(0, 40), slice(0, 9)), (slice(0, 9), slice(0, 40)), (slice(0, 20), slice(0, 28))]
+)
+def test_masks_at_a_border_are_not_taken_for_something_else(tmp_path, order, relative, part):
+    """Of all images in the same part of the picture, from the first pixel on."""
+
+    def write(labels):
+        rows, columns = part
+        inside = np.zeros_like(labels)
+        # its border differs from line to line
+        for k in range(rows.stop):
+            inside[k, : columns.stop - k % 3] = labels.any()
+        labels[:] = inside
+        return runs(labels, order, 1 - relative, relative)
+
+    truth = one_class(tmp_path, write=write)
+    assert looked(tmp_path, reader)[1].equals(truth)
+
+
 # samples, test pictures, pictures without a row
 
 
