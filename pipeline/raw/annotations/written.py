@@ -10,7 +10,8 @@ from pipeline.errors import UserError, shown
 from pipeline.raw import tables
 from pipeline.raw.annotations import samples
 from pipeline.raw.annotations.columns import Columns, columns_of, rle_columns
-from pipeline.raw.annotations.counting import Fields, counted
+from pipeline.raw.annotations.counting import counted
+from pipeline.raw.annotations.fields import Fields
 from pipeline.raw.annotations.whereabouts import Gallery, bare, part_in
 from pipeline.raw.annotations.wide import melted
 from pipeline.raw.files import RawFiles
