@@ -200,9 +200,9 @@ def test_channels_and_sizes_are_looked_at(made, tmp_path):
 
 
 def ring(i):
-    """The points of a square outline, x y x y …, as text."""
-    x, y = 5 + i, 8 + i
-    return ", ".join(f"{x + a}, {y + b}" for a, b in ((0, 0), (9, 0), (9, 9), (0, 9)))
+    """The points of a square outline, x y x y …, as text; x + y is about the height of the picture."""
+    x, y = 25 - i, 8 + i
+    return ", ".join(f"{x + a}, {y + b}" for a, b in ((0, 0), (0, 4), (0, 9), (4, 9), (9, 9), (9, 4), (9, 0), (4, 0)))
 
 
 BOX, OUTLINE = "is a box (4 numbers), not run lengths", "holds the points of an outline, not run lengths"

@@ -28,9 +28,9 @@ class Fields:
 
 def pixels_of(runs: Runs, fields: Fields, sizes: dict) -> np.ndarray:
     """Of each object the pixels of its picture; 0 where that is not known. All are known where all seen are alike."""
-    areas = {height * width for height, width in sizes.values()}
-    unknown = areas.pop() if len(areas) == 1 else 0
-    of_field = np.array([np.prod(sizes[name]) if name in sizes else unknown for name in fields.images], np.int64)
+    areas = {name: height * width for name, (height, width) in sizes.items()}
+    unknown = min(areas.values()) if len({*areas.values()}) == 1 else 0
+    of_field = np.array([areas.get(name, unknown) for name in fields.images], np.int64)
     return of_field[runs.of_text]
 
 

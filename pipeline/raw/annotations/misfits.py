@@ -54,11 +54,14 @@ def _refuse_coordinates(fields: Fields, runs: Runs, sizes: dict) -> None:
 
 
 def _are_lines(runs: Runs, known: list[tuple[int, int]]) -> bool:
-    """Whether most runs begin a line behind the end of the run before theirs: relative ones of masks at a border."""
+    """Whether runs begin a line behind the end of the run before theirs, nearly all of them, or most where masks begin
+    with the first pixel: relative ones of masks at a border."""
     follows = np.flatnonzero(runs.rows[1:] == runs.rows[:-1])
     steps = runs.starts[follows + 1] + runs.lengths[follows]
     sides = np.array(known)[runs.of_text][runs.rows[follows]]
-    return bool((np.abs(steps[:, None] - sides) <= 0.1 * sides).any(axis=1).mean() > 0.5)
+    lines = (np.abs(steps[:, None] - sides) <= 0.1 * sides).any(axis=1).mean()
+    first = runs.starts[np.searchsorted(runs.rows, np.arange(len(runs.of_text)))]
+    return bool(lines > 0.9 or (lines > 0.5 and (first <= 1).mean() > 0.5))
 
 
 def _refuse_ends(fields: Fields, runs: Runs, sizes: dict) -> None:

@@ -186,6 +186,19 @@ def test_keys_of_image_and_class_are_held_against_columns_of_numbers(tmp_path):
     assert len(found.labels) == 12 and seen.arguments["dialect"].joined
 
 
+@pytest.mark.parametrize("header", [",image_id,rle", "Unnamed: 0,scan,rle", "id,image_id,rle", "number,scan,rle"])
+def test_numbers_of_rows_beside_several_objects_of_an_image(tmp_path, header):
+    rows, truth = [], {}
+    for i in np.random.default_rng(2).permutation(12):
+        picture, labels = scene(i)
+        _, parts = cv2.connectedComponents(labels)
+        save(tmp_path / "train" / f"{i}.png", picture)
+        rows += [f"{i},{runs(parts == k)}" for k in range(1, parts.max() + 1)]
+        truth[str(i)] = parts.astype(np.uint16)
+    table(tmp_path / "train.csv", header, [f"{k},{row}" for k, row in enumerate(rows)])
+    assert looked(tmp_path, reader)[1].equals(truth)
+
+
 def test_two_columns_that_name_pictures_and_not_the_same_ones_are_refused(tmp_path):
     numbered(tmp_path, "a,b,rle", lambda k, i, text: f"{k},{i},{text}")
     with pytest.raises(UserError, match=r"train.csv: the columns a and b both name pictures, and not the same ones"):
