@@ -150,7 +150,7 @@ def keys_of(rows: list[Row], columns: list[str], gallery: Gallery, where: str) -
     found: list[_Candidate] = []
     for kind, tried in enumerate(_usual_keys(columns, Pictures(gallery))):
         found += _candidates(tried, kind, seen)
-        if any(own.likely == 2 or own.worth >= ENOUGH * min(len(seen), len(gallery.names)) for own in _no_index(found)):
+        if any(own.worth >= ENOUGH * min(len(seen), len(gallery.names)) for own in _no_index(found)):
             break
     found = found or _candidates(_template_keys(columns, gallery, seen), 0, seen)
     if not found:

@@ -23,7 +23,7 @@ _PROGRAMS = (
     (".xml", rb"<annotations>.*<image\s", f"annotations of CVAT, {_EXPORT}"),
     (".xml", rb"<annotation\b.*<bndbox>", f"PASCAL VOC's annotations, {_BOXES}"),
     (".xml", rb"<Annotations?\b.*<(Vertex|Coordinate)\b", f"annotations of slides (Aperio, ASAP), {_EXPORT}"),
-    (".jsonl", rb"^\s*\{", f"a json in each line, {_EXPORT}"),
+    (".jsonl", rb"^\s*\{", f"annotations as a json in each line, {_EXPORT}"),
 )
 
 

@@ -180,8 +180,9 @@ def test_one_picture_that_is_missing_does_not_make_another_column_the_one_that_n
         looked(tmp_path, reader)
 
 
-def test_keys_of_image_and_class_are_held_against_columns_of_numbers(tmp_path):
-    numbered(tmp_path, "fold,key,rle", lambda k, i, text: f"{i % 3},{i}_1,{text}")
+@pytest.mark.parametrize("number", ["fold", "image_number"])
+def test_keys_of_image_and_class_are_held_against_columns_of_numbers(tmp_path, number):
+    numbered(tmp_path, f"{number},key,rle", lambda k, i, text: f"{i % 3},{i}_1,{text}")
     seen, found = looked(tmp_path, reader)
     assert len(found.labels) == 12 and seen.arguments["dialect"].joined
 
