@@ -30,7 +30,7 @@ from pipeline.store.dialect import Format
 MOST = 100  # images looked at, evenly spread
 OVERLAPS = 0.01  # of what is covered; less is where outlines touch
 # what may be named in the place of the folder of masks
-FILES = (".csv", ".json", ".npy", ".npz")
+FILES = (".csv", ".tsv", ".json", ".npy", ".npz")
 _GROUP = """\
         # images of one patient or drive must not be on both sides of a fold: what their names share, as a regular
         # expression with one group (group=r"^(.+)_\\d+$") or a function of the name
@@ -65,7 +65,7 @@ def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, lis
     names = [module.name for module in pkgutil.iter_modules(annotations.__path__)]
     modules = [importlib.import_module(f"{annotations.__name__}.{name}") for name in names]
     modules = [module for module in modules if hasattr(module, "look")]
-    if not named and _has_masks(raw):
+    if not named and has_masks(raw):
         modules = [module for module in modules if hasattr(module, "BESIDE_MASKS")]
     seen = [found for module in modules if (found := module.look(raw, answer, named))]
     if not seen:
@@ -75,7 +75,7 @@ def _seen(raw: RawFiles, answer: str, named: tuple[str, ...]) -> tuple[Seen, lis
     return seen[best], [f"not read: {other.what}" for i, other in enumerate(seen) if i != best]
 
 
-def _has_masks(raw: RawFiles) -> bool:
+def has_masks(raw: RawFiles) -> bool:
     """Whether some pictures are masks by their folder or their name, and others their images."""
     names = [name for name in raw.names if name.lower().endswith(PICTURES)]
     roles = {role_of(name) for name in names}

@@ -6,12 +6,17 @@ of the columns are row 1).
 
 import csv
 import io
+import re
 import sys
 from dataclasses import dataclass
 
 from pipeline.errors import UserError, shown
 from pipeline.raw.files import RawFiles
 from pipeline.store.submission import Format
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_HEADER = 1 << 16  # bytes that the first line is looked for in
+_NUMBERS = re.compile(r"\[?\d+([ ,;]+\d+){3,}\]?")
 
 
 def rows(raw: RawFiles, file_name: str, *columns: str, key: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -85,7 +90,7 @@ def _class(row: "Row", form: Format) -> str:
 
 def as_read_later(content: bytes, form: Format) -> bytes:
     """A checked sample as the submission's own reader wants it: without blank lines, otherwise the same bytes."""
-    records = _records(content.decode("utf-8-sig"), "")
+    records = _records(content.decode("utf-8-sig"), "", ",")
     if all(record for _, record in records):
         return content
     text = io.StringIO()
@@ -101,12 +106,15 @@ class Row:
     fields: dict[str, str]
 
 
-def parse(content: bytes, where: str, *columns: str) -> list[Row]:
-    """The rows of a csv from its bytes; `where` names it in errors. Raises UserError as `rows` does."""
-    records = [(number, record) for number, record in _records(_text(content, where), where) if record]
+def parse(content: bytes, where: str, *columns: str, separator: str = ",") -> list[Row]:
+    """The rows of a csv from its bytes; `where` names it in errors; `separator`: as `separator_of` finds it. Raises
+    UserError as `rows` does."""
+    text = _text(content, where)
+    records = [(number, record) for number, record in _records(text, where, separator) if record]
     if not records:
         raise UserError(f"{where} is empty; download it again")
     header = records[0][1]
+    _refuse_rows_as_header(header, where)
     twice = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
     if twice:
         raise UserError(f"{where} has the column {twice[0]!r} twice; download it again, or rename one")
@@ -127,10 +135,29 @@ def parse(content: bytes, where: str, *columns: str) -> list[Row]:
 
 def records(content: bytes, where: str) -> list[list[str]]:
     """The rows of a csv that are not blank, that of the names of the columns first. Raises UserError as `rows` does."""
-    found = [record for _, record in _records(_text(content, where), where) if record]
+    found = [record for _, record in _records(_text(content, where), where, ",") if record]
     if not found:
         raise UserError(f"{where} is empty; download it again")
+    _refuse_rows_as_header(found[0], where)
     return found
+
+
+def separator_of(content: bytes) -> str:
+    """What separates the columns by the first line that is not blank: a comma, where it has none and one of them a
+    semicolon (as spreadsheets write in Europe), a tab or a bar."""
+    lines = (line for line in content[:_HEADER].decode("utf-8-sig", "replace").splitlines() if line.strip())
+    plain = re.sub('"[^"]*"', "", next(lines, ""))
+    return next((separator for separator in SEPARATORS if separator in plain), ",")
+
+
+def _refuse_rows_as_header(header: list[str], where: str) -> None:
+    """Raises UserError where the names of the columns are none, but a row: numbers such as run lengths."""
+    numbers = next((name for name in header if _NUMBERS.fullmatch(name)), "")
+    if numbers:
+        raise UserError(
+            f"{where} has no names of columns: its first line is a row already ('{numbers[:40]}'); put names for its "
+            f"{len(header)} columns (such as id,rle) into a line before it"
+        )
 
 
 def _text(content: bytes, where: str) -> str:
@@ -156,14 +183,17 @@ def _row_at(content: bytes, place: int) -> int:
     return len((content[:place].decode("latin-1") + ".").splitlines())
 
 
-def _records(text: str, where: str) -> list[tuple[int, list[str]]]:
+def _records(text: str, where: str, separator: str) -> list[tuple[int, list[str]]]:
     """(row, fields), blank lines as rows without fields."""
     # the run lengths of a large mask are longer than the module allows by itself
     csv.field_size_limit(sys.maxsize)
     found: list[tuple[int, list[str]]] = []
+    other = separator_of(text[:_HEADER].encode())
+    if separator == "," != other:
+        raise UserError(f"{where} has columns separated by {SEPARATORS[other]}, not by commas; save it with commas")
     try:
         # line ends as they are: a lone CR ends a row, too
-        for record in csv.reader(io.StringIO(text, newline=""), strict=True):
+        for record in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator):
             found.append((len(found) + 1, record))
     except csv.Error as error:
         raise UserError(

@@ -249,6 +249,74 @@ def test_channels_and_sizes_are_looked_at(made, tmp_path):
     assert competition.recipes["default"]["size"] == 0
 
 
+def ring(i):
+    """The points of a square outline, x y x y …, as text; x + y is about the height of the picture."""
+    x, y = 25 - i, 8 + i
+    return ", ".join(f"{x + a}, {y + b}" for a, b in ((0, 0), (0, 4), (0, 9), (4, 9), (9, 9), (9, 4), (9, 0), (4, 0)))
+
+
+BOX, OUTLINE = "is a box (4 numbers), not run lengths", "holds the points of an outline, not run lengths"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "says"),
+    [
+        ("image_id,bbox,label", 't{i},"[{i}, 8, 20, 30]",car', f"row 2: '[0, 8, 20, 30]' in the column bbox {BOX}"),
+        ("image_id,bbox", "t{i},{i} 20 30 9", BOX),
+        ("image_id,bbox", 't{i},"[{i}.0, 8.0, 20.0, 30.0]"', BOX),
+        ("image_id,place", 't{i},"{i}.5 8.25 20.5 30.5"', f"'0.5 8.25 20.5 30.5' in the column place {BOX}"),
+        ("image_id,numbers", "t{i},{i} 20 30 9", f"row 2: '0 20 30 9' {BOX}"),
+        ("image_id,xmin,ymin,xmax,ymax", "t{i},{i},8,20,30", f"what its columns xmin, ymin, xmax, ymax hold {BOX}"),
+        ("image_id,x_min,y_min,x_max,y_max", "t{i},{i},8,20,30", BOX),
+        ("image_id,x,y,w,h,label", "t{i},{i},8,20,30,car", BOX),
+        ("image_id,polygon", 't{i},"[[{ring}]]"', f"in the column polygon {OUTLINE}"),
+        ("image_id,segmentation", 't{i},"[{ring}]"', OUTLINE),
+        ("image_id,rle", "t{i},1.0 3.0 45.0 3.0", "'1.0 3.0 45.0 3.0' in the column rle holds numbers with a point"),
+        ("image_id,rle", "t{i},j<1S28K2N2N2N2O00000O20N1", "holds compressed run lengths as COCO has them"),
+    ],
+)
+@pytest.mark.parametrize("named", [(), ("train", "train.csv")])
+def test_what_is_no_run_lengths_is_refused_for_what_it_is(made, tmp_path, header, row, says, named):
+    of_runs.one_class(tmp_path / "raw")
+    scenes.table(tmp_path / "raw" / "train.csv", header, [row.format(i=i, ring=ring(i)) for i in range(6)])
+    with pytest.raises(UserError) as caught:
+        made(*named)
+    assert "train.csv" in str(caught.value) and says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("via.json", '{"a.png1": {"regions": [{"shape_attributes": {}}]}}', "via.json holds annotations of VIA"),
+        ("a.xml", '<annotations>\n<image id="0" name="a.png"/></annotations>', "a.xml holds annotations of CVAT"),
+        ("a.xml", "<annotation>\n<object><bndbox></bndbox></object></annotation>", "masks cannot be made of boxes"),
+        ("a.jsonl", '{"id": "t0"}', "a.jsonl holds annotations as a json in each line, which are not read"),
+        ("notes.json", '{"author": "me"}', "holds no pictures in a folder images/"),
+    ],
+)
+def test_annotations_of_other_programs_are_called_by_their_name(made, tmp_path, name, text, says):
+    of_runs.one_class(tmp_path / "raw")
+    (tmp_path / "raw" / "train.csv").unlink()
+    (tmp_path / "raw" / name).write_text(text)
+    with pytest.raises(UserError) as caught:
+        made()
+    assert says in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+def test_boxes_beside_annotations_that_are_read_are_no_matter(made, tmp_path):
+    truth = many_coco(tmp_path / "raw")
+    scenes.table(tmp_path / "raw" / "boxes.csv", "image_id,bbox", [f"{name},1 2 3 4" for name in truth])
+    assert equal(made()[1], truth)
+
+
+def test_a_csv_in_utf_16_is_refused_for_that(made, tmp_path):
+    of_runs.one_class(tmp_path / "raw")
+    path = tmp_path / "raw" / "train.csv"
+    path.write_bytes(path.read_text().encode("utf-16"))
+    with pytest.raises(UserError, match=r"train.csv, row 1: holds a NUL byte: it is damaged or in UTF-16"):
+        made()
+
+
 def test_damaged_annotations_are_a_line_and_no_file_is_written(made, tmp_path):
     content, _ = scenes.coco(tmp_path / "raw", 6)
     content["annotations"][3]["category_id"] = 5

@@ -50,6 +50,8 @@ def test_run_lengths_of_a_large_mask_are_read(tmp_path):
         (b"id,rle\na,1\0 2\n", "t.csv, row 2: holds a NUL byte"),
         (b"id,rle\na,1 2\nb\n", "t.csv, row 3: 1 fields under 2 names"),
         (b"id,rle\n\na,1,2\n", "t.csv, row 3: 3 fields under 2 names"),
+        (b"id;rle\na;1 2\n", "t.csv has columns separated by semicolons, not by commas; save it with commas"),
+        (b"a,1 2 5 2\nb,3 4 9 1\n", "t.csv has no names of columns: its first line is a row already ('1 2 5 2')"),
         (b"id,mask\na,1 2\n", "t.csv has no columns id,rle, but id, mask"),
         (b"id,rle,id\na,1 2,b\n", "t.csv has the column 'id' twice"),
         (b"", "t.csv is empty"),

@@ -1,35 +1,18 @@
 """How the runs of a csv are counted, found in the runs: absolute or relative, from 0 or 1, down the columns or across
 the rows. Each is a vote over all images; where there is none, what is usual is taken, and that is said."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.raw.annotations import misfits
+from pipeline.raw.annotations.fields import Fields, by_image, mask_of, pixels_of
 from pipeline.store.dialect import ORDERS, Format, Runs
 
 MOST = 300  # images looked at
 CLEAR = 2.0  # standard errors of a vote by chance that make it clear
 LARGE = 1 << 24  # pixels beyond which pictures are not looked at for their contents
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The fields of a csv that are not empty.
-
-    Attributes:
-        texts: them. images: of which image each is. numbers: its row in the file.
-        size: an image's name -> (height, width). look: -> H x W, its grey values.
-        where: the file.
-    """
-
-    texts: list[str]
-    images: list[str]
-    numbers: list[int]
-    size: Callable[[str], tuple[int, int]]
-    look: Callable[[str], np.ndarray]
-    where: str
 
 
 def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
@@ -41,11 +24,13 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
         return dialect, []
     chosen = _evenly(list(dict.fromkeys(fields.images)))
     sizes = {name: fields.size(name) for name in chosen}
+    misfits.refuse_no_runs(dialect, fields, sizes)
     dialect, said_relative = _relative(replace(dialect, first=0, relative=False), fields, sizes)
     runs = dialect.parse(fields.texts)
     dialect, said_first = _first(dialect, fields, runs, sizes)
     # parsed as if counted from 0
     runs = replace_starts(runs, dialect.first)
+    misfits.refuse_smaller(fields, runs, sizes)
     dialect, said_order = _order(dialect, fields, runs, sizes)
     return dialect, [*said_relative, said_order, said_first]
 
@@ -80,16 +65,8 @@ def _relative(dialect: Format, fields: Fields, sizes: dict) -> tuple[Format, lis
 
 def _fits(runs: Runs, fields: Fields, sizes: dict) -> bool:
     """Whether all runs of the images whose sizes are known end in the picture, counted from 0 or 1."""
-    pixels = _pixels(runs, fields, sizes)[runs.rows]
+    pixels = pixels_of(runs, fields, sizes)[runs.rows]
     return bool((runs.starts - 1 + runs.lengths <= pixels + 1)[pixels > 0].all())
-
-
-def _pixels(runs: Runs, fields: Fields, sizes: dict) -> np.ndarray:
-    """Of each object the pixels of its picture; 0 where that is not known. All are known where all seen are alike."""
-    areas = {height * width for height, width in sizes.values()}
-    unknown = areas.pop() if len(areas) == 1 else 0
-    of_field = np.array([np.prod(sizes[name]) if name in sizes else unknown for name in fields.images], np.int64)
-    return of_field[runs.of_text]
 
 
 def _first(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Format, str]:
@@ -97,7 +74,7 @@ def _first(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Fo
     raw = runs.starts - 1
     is_first = np.r_[True, runs.rows[1:] != runs.rows[:-1]]
     at_0 = np.flatnonzero((raw == 0) & (is_first | (not dialect.relative)))
-    pixels = _pixels(runs, fields, sizes)[runs.rows]
+    pixels = pixels_of(runs, fields, sizes)[runs.rows]
     ends = raw + runs.lengths
     at_end = np.flatnonzero((pixels > 0) & (ends == pixels + 1))
     beyond = np.flatnonzero((pixels > 0) & (ends > pixels + 1))
@@ -152,21 +129,13 @@ def _crossings(dialect: Format, fields: Fields, runs: Runs, sizes: dict, first: 
 def _order(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Format, str]:
     """By shape: read the right way masks are compact. In squares both ways give the same shape lying on its side: there
     by the pictures, whose contents change at the outline of a mask."""
-    rows_of: dict[str, list[int]] = {name: [] for name in sizes}
-    for row, index in enumerate(runs.of_text):
-        if fields.images[index] in rows_of:
-            rows_of[fields.images[index]].append(row)
-    bounds = np.searchsorted(runs.rows, np.arange(len(runs.of_text) + 1))
     by_shape, by_picture = [], []
-    for name, rows in rows_of.items():
-        taken = np.concatenate([np.arange(bounds[row], bounds[row + 1]) for row in rows]) if rows else []
-        if len(taken):
-            one = Runs(np.zeros(len(taken), np.int64), runs.starts[taken], runs.lengths[taken], np.zeros(1, np.int64))
-            masks = [_mask(replace(dialect, order=order), one, *sizes[name]) for order in ORDERS]
-            if sizes[name][0] != sizes[name][1]:
-                by_shape.append(np.subtract(*(_outline(mask) for mask in reversed(masks))))
-            elif np.prod(sizes[name]) <= LARGE and len(by_picture) < 100:
-                by_picture.append(np.subtract(*(_contrast(fields.look(name), mask) for mask in masks)))
+    for name, one in by_image(fields, runs, sizes):
+        masks = [mask_of(replace(dialect, order=order), one, *sizes[name]) for order in ORDERS]
+        if sizes[name][0] != sizes[name][1]:
+            by_shape.append(np.subtract(*(_outline(mask) for mask in reversed(masks))))
+        elif np.prod(sizes[name]) <= LARGE and len(by_picture) < 100:
+            by_picture.append(np.subtract(*(_contrast(fields.look(name), mask) for mask in masks)))
     for votes, how in ((by_shape, "masks are compact then"), (by_picture, "pictures change at the outlines then")):
         down, across = int(np.sum(np.array(votes) > 0)), int(np.sum(np.array(votes) < 0))
         if abs(down - across) > CLEAR * np.sqrt(down + across) or (not min(down, across) and max(down, across) > 1):
@@ -177,15 +146,6 @@ def _order(dialect: Format, fields: Fields, runs: Runs, sizes: dict) -> tuple[Fo
             )
     why = "the pictures are squares, in which shapes do not tell" if by_picture else "the shapes do not tell"
     return replace(dialect, order="down"), f"runs are taken as going down the columns, as is usual: {why} (order=)"
-
-
-def _mask(dialect: Format, runs: Runs, height: int, width: int) -> np.ndarray:
-    # objects of one image may share pixels: each pixel counts once
-    flat = np.zeros(height * width + 1, np.int32)
-    np.add.at(flat, np.clip(runs.starts - 1, 0, height * width), 1)
-    np.add.at(flat, np.clip(runs.starts - 1 + runs.lengths, 0, height * width), -1)
-    inside = np.cumsum(flat[:-1]) > 0
-    return inside.reshape(width, height).T if dialect.order == "down" else inside.reshape(height, width)
 
 
 def _outline(mask: np.ndarray) -> int:

@@ -15,7 +15,7 @@ from pipeline.raw.annotations.assembled import Annotated, Drawn, Ways, assembled
 from pipeline.raw.annotations.drawn import RunLengths
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.annotations.whereabouts import bare, ids, test_folder, with_test
-from pipeline.raw.annotations.written import Written, not_runs, opened, the_table
+from pipeline.raw.annotations.written import TABLES, Written, not_runs, opened, the_table
 from pipeline.raw.files import RawFiles
 from pipeline.store.dialect import Format, RunError
 
@@ -57,7 +57,7 @@ def read_runs(
 def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     """A csv of run lengths among the files, or the one that is named behind the folder of images."""
     images, table, test = (*named, "", "", "")[:3]
-    if named and not table.lower().endswith(".csv"):
+    if named and not table.lower().endswith(TABLES):
         return None
     table = table or the_table(raw)
     if not table:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import UserError, shown
 from pipeline.raw import tables
-from pipeline.raw.annotations.columns import CLASS_NAMES, RLE_NAMES
+from pipeline.raw.annotations.headers import CLASS_NAMES, RLE_NAMES
 from pipeline.raw.annotations.whereabouts import Gallery, bare
 from pipeline.raw.files import RawFiles
 from pipeline.store.dialect import NOTHING, Format
@@ -63,6 +63,11 @@ class Asked:
         """Whether each class has a row of its own."""
         return self.answer != "objects" and len(self.classes) > 1
 
+    def is_wide(self, header: list[str]) -> bool:
+        """Whether several columns are called by the classes."""
+        of_class = re.compile(rf"(^|[_\-. ])({'|'.join(map(re.escape, self.classes))})($|[_\-. ])")
+        return self.has_classes and sum(bool(of_class.search(name)) for name in header) > 1
+
     def counted(self, empty: str | None) -> dict[str, object]:
         """Fields of the format that say how runs are written, as far as they are not as usual."""
         found = {name: getattr(self.dialect, name) for name in _COUNTED}
@@ -82,7 +87,11 @@ def find(raw: RawFiles, asked: Asked, file: str = "") -> Sample:
 
     Raises UserError where it asks for pictures that are not there.
     """
-    name = raw.one(file) if file else next((n for n in raw.names if n.endswith(".csv") and is_sample(_base(n))), None)
+    name = (
+        raw.one(file)
+        if file
+        else next((n for n in raw.names if n.lower().endswith(".csv") and is_sample(_base(n))), None)
+    )
     if name is None:
         if file:
             raise UserError(f'{raw.folder} holds no sample submission {file}; bring it, or say sample=""')
@@ -165,14 +174,15 @@ def _of_rows(raw: RawFiles, name: str, header: list[str], records: list[list[str
     endings = {image[len(bare(image)) :] for image in images}
     ending = endings.pop() if len(endings) == 1 else ""
     notes = []
-    if filler := _filler(asked, records):
+    is_wide = asked.is_wide(header)
+    if filler := "" if is_wide else _filler(asked, records):
         # any class will do: the sample is not followed row by row
         content, records = None, [[image, asked.classes[0], text] for image, _, text in records]
         notes = [
             f"{_base(name)} has the class {filler} in every row, which is none of {shown(asked.classes)}: a "
             "placeholder; a row for each image and class is written"
         ]
-    form = _form(asked, header, is_joined, records, ending)
+    form = {} if is_wide else _form(asked, header, is_joined, records, ending)
     ids = {image.removesuffix(ending): path for image, path in paths.items()}
     if not form:
         return Sample(_base(name), None, {}, ids, (_unlike(_base(name), header, asked),))

@@ -9,16 +9,19 @@ import numpy as np
 from pipeline.errors import UserError, shown
 from pipeline.raw import tables
 from pipeline.raw.annotations import samples
-from pipeline.raw.annotations.columns import Columns, columns_of, rle_column
-from pipeline.raw.annotations.counting import Fields, counted
+from pipeline.raw.annotations.columns import Columns, columns_of, rle_columns
+from pipeline.raw.annotations.counting import counted
+from pipeline.raw.annotations.fields import Fields
 from pipeline.raw.annotations.whereabouts import Gallery, bare, part_in
+from pipeline.raw.annotations.wide import melted
 from pipeline.raw.files import RawFiles
 from pipeline.raw.places.names import Where
 from pipeline.raw.tables import Row
 from pipeline.store.dialect import NOTHING, Format, RunError
 
+TABLES = (".csv", ".tsv")  # what tables are called
 _PLACEHOLDERS = ("1 1", "0 1", "1,1", "0,1")
-_LONG = re.compile(rb"(\d+ ){7}\d+")  # what looks like run lengths
+LONG = re.compile(rb"(\d+ ){7}\d+")  # what looks like run lengths
 _DIGIT = re.compile(r"\d")
 
 
@@ -68,15 +71,15 @@ def the_table(raw: RawFiles) -> str:
     found = []
     for name in raw.names:
         base = name.rpartition("/")[2]
-        if base.lower().endswith(".csv") and not samples.is_sample(base) and base not in found:
+        if base.lower().endswith(TABLES) and not samples.is_sample(base) and base not in found:
             try:
-                rows = tables.parse(raw.read(name), raw.where(name))
+                rows = parsed(raw, name)
             except UserError:
-                if _LONG.search(raw.read(name)):
+                if LONG.search(raw.read(name)):
                     raise
                 # of another kind than is looked for
                 continue
-            if rle_column(rows):
+            if rle_columns(rows)[0]:
                 found.append(base)
     found = [name for name in found if not re.search(r"test", name, re.IGNORECASE)] or found
     if len(found) > 1:
@@ -92,8 +95,7 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     if name is None:
         raise UserError(f"{raw.folder} holds no table {table}; name another, or bring it")
     where = raw.where(name)
-    rows = tables.parse(raw.read(name), where)
-    _refuse_other_separators(rows, where)
+    rows, notes = melted(parsed(raw, name), dialect, where)
     everything = Gallery(raw).names
     if not everything:
         raise UserError(f"{where} holds run lengths, but {raw.folder} no pictures that can be read; bring them")
@@ -106,16 +108,21 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     train = [path for path in gallery.names if path not in of_test]
     found = Written(where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [])
     if dialect is None:
+        found.notes += [*_said_of_separator(raw, name), *notes, *columns.said]
         _complete(raw, found)
     found.answer = _answer(found)
     return found
 
 
-def _refuse_other_separators(rows: list[Row], where: str) -> None:
-    header = list(rows[0].fields)
-    for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(header) == 1 and separator in header[0]:
-            raise UserError(f"{where} has columns separated by {called}, not by commas; save it with commas")
+def parsed(raw: RawFiles, name: str) -> list[Row]:
+    """The rows of a table, whatever separates its columns. Raises UserError as `tables.rows` does."""
+    content = raw.read(name)
+    return tables.parse(content, raw.where(name), separator=tables.separator_of(content))
+
+
+def _said_of_separator(raw: RawFiles, name: str) -> list[str]:
+    separator = tables.separator_of(raw.read(name))
+    return [f"columns are separated by {tables.SEPARATORS[separator]}"] if separator != "," else []
 
 
 def _paths(raw: RawFiles, said: list, columns: Columns, where: str) -> dict[str, str]:

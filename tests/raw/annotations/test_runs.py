@@ -136,6 +136,78 @@ def test_names_in_two_columns(tmp_path):
     )
 
 
+def numbered(folder, header, row, count=12):
+    """Pictures 0, 1, … with one class, and a row for each, in another order than they are; `row(k, i, runs)` writes the
+    k-th, of the picture i. Returns id -> labels."""
+    rows, truth = [], {}
+    for k, i in enumerate(np.random.default_rng(1).permutation(count)):
+        picture, truth[str(i)] = scene(i)
+        save(folder / "train" / f"{i}.png", picture)
+        rows.append(row(k, i, runs(truth[str(i)])))
+    table(folder / "train.csv", header, rows)
+    return truth
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        (",id,rle", "{k},{i},{runs}", "''"),
+        ("Unnamed: 0,image,rle", "{k},{i}.png,{runs}", "Unnamed: 0"),
+        ("index,key,rle", "{k},{i},{runs}", "index"),
+        ("patient,image_id,rle", "{other},{i},{runs}", "patient"),
+        ("id,image_id,rle", "{k},{i},{runs}", "id"),
+        ("number,scan,rle", "{k},{i}.png,{runs}", "number"),
+        ("fold,image_id,rle", "{fold},{i},{runs}", ""),
+        ("fold,scan,rle", "{fold},{i},{runs}", ""),
+        ("image,id,rle", "{fold},{i},{runs}", ""),
+        ("scan,copy,rle", "{i},{i}.png,{runs}", ""),
+    ],
+)
+def test_of_columns_of_numbers_the_one_that_names_the_pictures_is_found(tmp_path, header, row, said):
+    def write(k, i, text):
+        return row.format(k=k, i=i, runs=text, other=5 * i % 12, fold=i % 3)
+
+    truth = numbered(tmp_path, header, write)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and seen.arguments["answer"] == "classes"
+    notes = [note for note in seen.notes if "names pictures, too, but other ones" in note]
+    assert len(notes) == bool(said) and all(f"; {said} names" in note for note in notes)
+
+
+def test_one_picture_that_is_missing_does_not_make_another_column_the_one_that_names(tmp_path):
+    numbered(tmp_path, "patient,image_id,rle", lambda k, i, text: f"{5 * i % 12},{i if i else 'gone'},{text}")
+    with pytest.raises(UserError, match=r"1 of 12 images that it names have no picture: gone"):
+        looked(tmp_path, reader)
+
+
+@pytest.mark.parametrize("number", ["fold", "image_number"])
+def test_keys_of_image_and_class_are_held_against_columns_of_numbers(tmp_path, number):
+    numbered(tmp_path, f"{number},key,rle", lambda k, i, text: f"{i % 3},{i}_1,{text}")
+    seen, found = looked(tmp_path, reader)
+    assert len(found.labels) == 12 and seen.arguments["dialect"].joined
+
+
+@pytest.mark.parametrize("header", [",image_id,rle", "Unnamed: 0,scan,rle", "id,image_id,rle", "number,scan,rle"])
+def test_numbers_of_rows_beside_several_objects_of_an_image(tmp_path, header):
+    rows, truth = [], {}
+    for i in np.random.default_rng(2).permutation(12):
+        picture, labels = scene(i)
+        _, parts = cv2.connectedComponents(labels)
+        save(tmp_path / "train" / f"{i}.png", picture)
+        rows += [f"{i},{runs(parts == k)}" for k in range(1, parts.max() + 1)]
+        truth[str(i)] = parts.astype(np.uint16)
+    table(tmp_path / "train.csv", header, [f"{k},{row}" for k, row in enumerate(rows)])
+    assert looked(tmp_path, reader)[1].equals(truth)
+
+
+def test_two_columns_that_name_pictures_and_not_the_same_ones_are_refused(tmp_path):
+    numbered(tmp_path, "a,b,rle", lambda k, i, text: f"{k},{i},{text}")
+    with pytest.raises(UserError, match=r"train.csv: the columns a and b both name pictures, and not the same ones"):
+        looked(tmp_path, reader)
+    dialect = Format("b", "rle")
+    assert Read(tmp_path, read_runs, dialect=dialect).labels.keys() == {str(i) for i in range(12)}
+
+
 def with_classes(folder, rows_of, header):
     """rows_of(name, masks) -> rows. Returns id -> H x W x 2."""
     rows, truth = [], {}
@@ -183,6 +255,68 @@ def test_a_row_for_each_image_and_class(tmp_path, header, row, leave_out):
     assert said == (row == "{name}_{label},{text}")
     assert said or Format(**seen.form).columns == header.split(",")
     assert seen.form.get("joined", False) == (row in ("{name}.png_{number},{text}", "{name}-{number},{text}"))
+
+
+def with_wide(folder, header):
+    """A column of run lengths for each of two classes, and blank ones after them."""
+
+    def rows_of(name, masks):
+        return [",".join([name, *(runs(masks[..., k]) for k in range(2)), *[""] * (header.count(",") - 2)])]
+
+    return with_classes(folder, rows_of, header)
+
+
+@pytest.mark.parametrize(
+    ("header", "classes"),
+    [
+        ("id,stomach,bowel", ("stomach", "bowel")),
+        ("id,rle_stomach,rle_bowel", ("stomach", "bowel")),
+        ("id,stomach_EncodedPixels,small_bowel_EncodedPixels", ("stomach", "small_bowel")),
+        ("id,maskStomach,maskBowel", ("Stomach", "Bowel")),
+        ("id,rle_1,rle_2,rle_3", ("1", "2", "3")),
+    ],
+)
+def test_a_column_of_run_lengths_for_each_class(tmp_path, header, classes):
+    truth = with_wide(tmp_path, header)
+    seen, found = looked(tmp_path, reader)
+    assert seen.arguments["answer"] == "overlap" and seen.arguments["classes"] == classes
+    more = [(0, 0), (0, 0), (0, len(classes) - 2)]
+    assert found.equals({name: np.pad(masks, more) for name, masks in truth.items()})
+    assert Format(**seen.form).columns == ["id", "class", "rle"]
+    assert sum("read as a row for each image and class; a submission" in note for note in seen.notes) == 1
+
+
+@pytest.mark.parametrize("row", ["q,,", "q,1 1,1 1", "q,0,0"])
+def test_a_sample_with_a_column_for_each_class_is_not_followed_and_that_is_said(tmp_path, row):
+    with_wide(tmp_path, "id,stomach,bowel")
+    save(tmp_path / "test" / "q.png", scene(50)[0])
+    table(tmp_path / "sample_submission.csv", "id,stomach,bowel", [row])
+    seen, found = looked(tmp_path, reader)
+    assert found.parts["q"] == "test" and found.sample is None and seen.form == {}
+    assert any(
+        "has the columns id,stomach,bowel; the submission that this project writes has" in n for n in found.notes
+    )
+
+
+def test_a_copy_of_the_run_lengths_is_said_and_not_read(tmp_path):
+    truth = one_class(tmp_path)
+    lines = [f"{name},{runs(labels)},{runs(labels, 'across')}" for name, labels in truth.items()]
+    table(tmp_path / "train.csv", "id,rle,rle_row_major", lines)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and any("not read: rle_row_major" in note for note in seen.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("id,rle,annotation", "rle, annotation all hold run lengths"),
+        ("class,a,b", "for each of a, b, and a column class"),
+    ],
+)
+def test_several_columns_of_run_lengths_that_may_be_anything_are_refused(tmp_path, header, says):
+    with_wide(tmp_path, header)
+    with pytest.raises(UserError, match=rf"train.csv.* {says}"):
+        looked(tmp_path, reader)
 
 
 def objects(folder, separator="", count=6):
@@ -237,6 +371,67 @@ def test_a_size_that_the_csv_says_and_the_picture_has_not(tmp_path):
         Read(tmp_path, read_runs)
 
 
+def with_ends(text, more=1):
+    numbers = [int(word) for word in text.split()]
+    ends = [start + length - more for start, length in zip(numbers[::2], numbers[1::2], strict=True)]
+    return " ".join(f"{start} {end}" for start, end in zip(numbers[::2], ends, strict=True))
+
+
+def pixels(labels):
+    return " ".join(map(str, np.flatnonzero(labels.T.ravel()) + 1))
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (lambda labels: with_ends(runs(labels)), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(labels, first=0), 0), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(line(labels))), "is a list of 'start end', not of 'start length'"),
+        (pixels, "lists the pixels of a mask one by one"),
+        (
+            lambda labels: runs(labels[::2, ::2]),
+            "images are of masks of 1/2 of the size of their pictures (t1 has 40 x 56)",
+        ),
+        (lambda labels: runs(labels[::2, ::2], "across"), "masks of 1/2 of the size"),
+        (lambda labels: runs(labels[::3, ::3]), "masks of 1/3 of the size"),
+    ],
+)
+def test_numbers_that_are_not_start_and_length_in_the_picture_are_refused_for_what_they_are(tmp_path, write, says):
+    one_class(tmp_path, 9, write=write)
+    with pytest.raises(UserError) as caught:
+        looked(tmp_path, reader)
+    assert says in str(caught.value) and "train.csv" in str(caught.value)
+
+
+def line(labels):
+    """A part of one column in the first half, where a run as long as its last number ends in the picture."""
+    found = np.zeros_like(labels)
+    if labels.any():
+        found[10:20, 14 + np.flatnonzero(labels)[0] % 9] = 1
+    return found
+
+
+@pytest.mark.parametrize("order", ["down", "across"])
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize(
+    "part", [(slice(0, 40), slice(0, 9)), (slice(0, 9), slice(0, 40)), (slice(0, 20), slice(0, 28))]
+)
+def test_masks_at_a_border_are_not_taken_for_something_else(tmp_path, order, relative, part):
+    """Of all images in the same part of the picture, from the first pixel on."""
+
+    def write(labels):
+        rows, columns = part
+        inside = np.zeros_like(labels)
+        # its border differs from line to line
+        for k in range(rows.stop):
+            inside[k, : columns.stop - k % 3] = labels.any()
+        labels[:] = inside
+        return runs(labels, order, 1 - relative, relative)
+
+    truth = one_class(tmp_path, write=write)
+    assert looked(tmp_path, reader)[1].equals(truth)
+
+
 # samples, test pictures, pictures without a row
 
 
@@ -254,6 +449,13 @@ def test_the_sample_says_what_is_to_be_answered(tmp_path):
     assert found.equals(truth) and found.sample == (tmp_path / "sample_submission.csv").read_bytes()
     assert [name for name, part in found.parts.items() if part == "test"] == ["q1", "q0"]
     assert seen.form == {"id_column": "id", "rle_column": "rle", "ending": ".png"}
+
+
+def test_a_sample_in_capitals(tmp_path):
+    with_sample(tmp_path)
+    (tmp_path / "sample_submission.csv").rename(tmp_path / "Sample_Submission.CSV")
+    _, found = looked(tmp_path, reader)
+    assert found.sample is not None and [name for name, part in found.parts.items() if part == "test"] == ["q1", "q0"]
 
 
 def test_test_pictures_that_the_sample_does_not_name_are_said(tmp_path):
@@ -441,7 +643,6 @@ def test_a_run_that_leaves_the_picture_where_the_dialect_is_given(tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text.replace("id,rle", "id;rle").replace(",", ";"), "separated by semicolons"),
         (lambda text: text.replace("t1,", "gone,"), "1 of 6 images that it names have no picture: gone"),
         (lambda text: text.replace("id,rle", "id,a,rle").replace(",", ",,").replace(",,a,,", ",a,"), ""),
     ],
@@ -452,6 +653,30 @@ def test_tables_that_do_not_fit(tmp_path, change, says):
     if says:
         with pytest.raises(UserError, match=says):
             Read(tmp_path, read_runs)
+
+
+@pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+@pytest.mark.parametrize("file", ["train.csv", "train.tsv"])
+def test_columns_separated_by_something_else_than_commas(tmp_path, separator, called, file):
+    truth = one_class(tmp_path)
+    text = (tmp_path / "train.csv").read_text().replace(",", separator)
+    (tmp_path / "train.csv").unlink()
+    (tmp_path / file).write_text(text)
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and f"columns are separated by {called}" in seen.notes
+    (tmp_path / "sample_submission.csv").write_text(f"id{separator}rle\nt0{separator}\n")
+    with pytest.raises(UserError, match=rf"sample_submission.csv has columns separated by {called}, not by commas"):
+        looked(tmp_path, reader)
+
+
+@pytest.mark.parametrize("first", ["t1", "t0"], ids=["run lengths", "a picture with nothing in it"])
+def test_a_table_without_names_of_columns_is_refused(tmp_path, first):
+    one_class(tmp_path)
+    rows = (tmp_path / "train.csv").read_text().splitlines()[1:]
+    rows.sort(key=lambda row: not row.startswith(first))
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(UserError, match=r"train.csv has no names of columns: its first line is .* \(such as id,rle\)"):
+        looked(tmp_path, reader)
 
 
 def test_pictures_that_are_called_otherwise(tmp_path):
