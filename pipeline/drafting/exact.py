@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+
 from pipeline.drafting import kinds
 from pipeline.drafting.draft import Kind
 from pipeline.drafting.ignored import void_of
 from pipeline.errors import UserError, shown
-from pipeline.raw.meaning.colours import VOID, is_coloured, plain_of, rgb_of
+from pipeline.raw.meaning.colours import COLOURED, VOID, code_of, is_coloured, plain_of, rgb_of
 from pipeline.raw.meaning.looks import Looks
 
 MOST_CLASSES = 64  # more values or colours than this are no classes, unless somebody says so
@@ -35,6 +37,7 @@ def kind_of(looks: Looks, classes: list[int], strays: list[int], answer: str = "
     void, said = void_of(looks, classes)
     classes = [value for value in classes if value != void]
     _refuse_many(looks, classes, answer)
+    lines += ["red, green or blue alone holds the numbers of the classes"] if _in_one_channel(classes) else []
     return _classes(looks, classes, void, how), [*lines, *said]
 
 
@@ -82,6 +85,8 @@ def _never_together(looks: Looks, one: int, other: int) -> bool:
 def _classes(looks: Looks, classes: list[int], void: int | None, how: dict) -> Kind:
     if _is_by_palette(looks, classes):
         return _by_palette(looks, classes, void, how)
+    if numbers := _in_one_channel(classes):
+        return kinds.coloured({f"class_{k}": value for k, value in enumerate(numbers)}, void, **how)
     if any(map(is_coloured, classes)) or (void is not None and is_coloured(void)):
         ordered = sorted(classes, key=lambda value: (value != 0, -looks.values[value].pixels))
         names = {f"class_{k}": value for k, value in enumerate(ordered)}
@@ -97,6 +102,16 @@ def _classes(looks: Looks, classes: list[int], void: int | None, how: dict) -> K
     if top < limit or void is not None:
         return kinds.valued(names, void, **how)
     return kinds.coloured(names, None, **how)
+
+
+def _in_one_channel(classes: list[int]) -> list[int]:
+    """The values of classes 0, 1, … where one channel holds their numbers and the others nothing; else []."""
+    colours = np.array([rgb_of(value) for value in classes])
+    used, top = np.flatnonzero(colours.any(axis=0)), int(colours.max())
+    if len(used) != 1 or top >= MOST_CLASSES or top + 1 > max(2 * len(classes), 8):
+        return []
+    channel = np.eye(3, dtype=int)[used[0]]
+    return [0, *(COLOURED | code_of(number * channel) for number in range(1, top + 1))]
 
 
 def _is_by_palette(looks: Looks, classes: list[int]) -> bool:

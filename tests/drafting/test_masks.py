@@ -442,6 +442,15 @@ def test_numbers_up_to_33(tmp_path):
     assert len(draft.kind.names) == 34
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_numbers_in_one_channel_are_those_of_the_classes(tmp_path, channel):
+    # OpenCV writes blue first
+    masks = [np.pad(mask[..., None], ((0, 0), (0, 0), (2 - channel, channel))) for mask in SIX]
+    said, draft = said_of(tmp_path, masks, SIX)
+    assert "red, green or blue alone holds the numbers of the classes" in said
+    assert draft.kind.names == tuple(f"class_{k}" for k in range(6))
+
+
 @pytest.mark.parametrize("colours", [False, True])
 def test_many_numbers_are_classes_where_somebody_says_so(tmp_path, colours):
     draw = np.random.default_rng(0)
