@@ -159,7 +159,7 @@ def read(table: Table, form: Format, expected: Expected, where: str = "") -> Ans
         raise UserError(f"{where}, row {error.row + 2} (id {expected.ids[places[error.row, 0]]}): {error}") from error
     _check_blank(of_row, places[:, 0], expected.ids, form, where)
     image = places[runs.of_text, 0]
-    slot = places[runs.of_text, 1] if form.has_classes else _numbered(image)
+    slot = places[runs.of_text, 1] if len(expected.classes) > 1 and form.has_classes else _numbered(image)
     return Answers(runs, image, slot, len(table), form, expected, where)
 
 
@@ -191,33 +191,62 @@ def _numbered(image: np.ndarray) -> np.ndarray:
 
 def rows_of(image_id: str, texts: list[str], form: Format, classes: tuple[str, ...]) -> list[list[str]]:
     """The rows of one image, from the run lengths of its classes or objects (a blank one where there are none), as
-    `rle.encode` writes them along the order of the format."""
-    if form.has_classes:
-        found = [(form.key(image_id, name), name, [text]) for name, text in zip(classes, texts, strict=True)]
-    elif form.several:
-        found = [(form.key(image_id), "", [text]) for text in texts]
+    `rle.encode` writes them along the order of the format.
+
+    Raises UserError: texts of several classes where the format names none; an id that does not fit its columns.
+    """
+    if len(classes) > 1 and form.has_classes:
+        found = [(name, [text]) for name, text in zip(classes, texts, strict=True)]
     else:
-        found = [(form.key(image_id), "", texts)]
-    rows = [(key, name, form.field(objects)) for key, name, objects in found]
-    return [
-        form.row((key, name) if form.class_column else (key,), field) for key, name, field in rows if field is not None
-    ]
+        name = classes[0] if form.has_classes else ""
+        found = [(name, [text]) for text in texts] if form.several else [(name, texts)]
+    if not (form.several or form.between) and any(len(objects) > 1 for _, objects in found):
+        raise UserError(
+            f"image {image_id}: {len(texts)} masks for one row; give the Format a class_column, or joined=True"
+        )
+    rows = [(key_of(form, image_id, name), form.field(objects)) for name, objects in found]
+    return [form.row(key, field) for key, field in rows if field is not None]
+
+
+def key_of(form: Format, image_id: str, name: str = "") -> tuple[str, ...]:
+    """What `form.key_columns` hold in a row of an image and, where it has such, a class.
+
+    Raises UserError where the columns are several, and the id has not a word for each of them.
+    """
+    of_class = (name,) if form.class_column else ()
+    columns = form.id_columns
+    if len(columns) == 1:
+        return form.key(image_id, name), *of_class
+    # joined, the last of them is the class
+    count = len(columns) - form.joined
+    whole = f"{image_id}{form.ending}"
+    words = whole.split(form.glue) if form.glue and count > 1 else [whole]
+    if len(words) != count:
+        raise UserError(
+            f"id '{image_id}' has {len(words)} word(s) with '{form.glue}' between, the Format has {count} columns for "
+            f"them ({', '.join(columns)}); give ids of {count}, or another glue"
+        )
+    return *words, *((name,) if form.joined else of_class)
 
 
 def _keys(table: Table, form: Format) -> list:
-    """What names each row."""
-    if form.class_column:
-        return list(zip(table[form.id_column], table[form.class_column], strict=True))
-    return table[form.id_column]
+    """What names each row: a text where it is one column."""
+    columns = [table[column] for column in form.key_columns]
+    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+
+
+def ids_of(table: Table, form: Format) -> list[str]:
+    """The id of the image of each row."""
+    columns = [table[column] for column in form.id_columns]
+    return [form.split(form.glue.join(words))[0] for words in zip(*columns, strict=True)]
 
 
 def expected_keys(form: Format, expected: Expected) -> dict:
     """What names each row, in order -> (the place of its image, of its class)."""
-    if not form.has_classes:
-        return {form.key(name): (i, 0) for i, name in enumerate(expected.ids)}
-    pairs = [(i, k) for i in range(len(expected.ids)) for k in range(len(expected.classes))]
-    keys = [(form.key(expected.ids[i], expected.classes[k]), expected.classes[k]) for i, k in pairs]
-    return dict(zip(keys if form.class_column else [key for key, _ in keys], pairs, strict=True))
+    names = expected.classes if form.has_classes else ("",)
+    pairs = [(i, k) for i in range(len(expected.ids)) for k in range(len(names))]
+    keys = [key_of(form, expected.ids[i], names[k]) for i, k in pairs]
+    return dict(zip(keys if len(form.key_columns) > 1 else [key for (key,) in keys], pairs, strict=True))
 
 
 def _check_blank(of_run: np.ndarray, images: np.ndarray, ids: list[str], form: Format, where: str) -> None:
@@ -271,7 +300,7 @@ def expected(competition, prepared) -> Expected:
     if prepared.sample is None:
         return expected_rows(competition, prepared, rows)
     form = competition.format
-    ids = list(dict.fromkeys(form.split(key)[0] for key in read_csv(prepared.sample, form)[form.id_column]))
+    ids = list(dict.fromkeys(ids_of(read_csv(prepared.sample, form), form)))
     if not ids:
         raise UserError(f"{prepared.sample} names no image; bring the organisers' own file back")
     place = {prepared.columns["id"][row]: row for row in rows.tolist()}

@@ -290,6 +290,22 @@ def test_rows_of_classes_that_do_not_fit_are_refused(rows, says):
     assert re.search(says, refusal("id,class,rle\n" + rows, CLASSES, TWO_CLASSES))
 
 
+def test_masks_of_classes_that_a_row_cannot_name_are_refused():
+    with pytest.raises(UserError, match="2 masks for one row; give the Format a class_column, or joined=True"):
+        submission.rows_of("a", ["1 1", "3 1"], ONE, ("car", "tree"))
+
+
+def test_an_id_may_have_several_columns():
+    form, expected = (
+        Format(("case", "day"), "rle"),
+        Expected(["a_1", "a_2"], np.array([2, 2]), np.array([3, 3]), ("x",)),
+    )
+    assert validate("case,day,rle\na,1,1 2\na,2,\n", form, expected).images == 2
+    assert "('a', '2')" in refusal("case,day,rle\na,1,1 2\n", form, expected)
+    table = submission.table_of(b"case,day,rle\na,1,1 2\na,2,\n", form, "x.csv")
+    assert submission.ids_of(table, form) == expected.ids
+
+
 def test_a_long_list_of_ids_is_cut_in_the_message():
     message = refusal("id,rle_mask\n" + "".join(f"x{i},\n" for i in range(1000)))
     assert "1000 id(s)" in message and "and 995 more" in message
