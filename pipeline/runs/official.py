@@ -28,14 +28,28 @@ def check(job: "Job") -> None:
 def units_of(job: "Job", rows: np.ndarray) -> np.ndarray:
     """The name of the unit of each row of the prepared table."""
     table = job.prepared.table.iloc[rows]
+    sizes = zip(table["height"], table["width"], strict=True)
+    return units_of_images(job.competition.official, table["id"], table["group"], sizes, table["part"])
+
+
+def units_of_images(official: OfficialMetric, ids, groups, sizes: Iterable, parts) -> np.ndarray:
+    """The name of the unit of each image: n texts.
+
+    Args: ids, groups, parts: a text of each. sizes: (height, width) of each.
+
+    Raises UserError where a name is no text, or the images of a unit in a part are not of one size.
+    """
     with source.of_the_user(f"unit_of= of {WHAT}"):
-        names = np.array(list(map(job.competition.official.unit_of, table["id"], table["group"])), dtype=object)
-    if odd := [name for name in names if not isinstance(name, str) or not name]:
-        raise UserError(f"{WHAT}: unit_of= gives {odd[0]!r} for the name of a unit; it must be a text")
-    sizes: dict[tuple, tuple] = {}
-    for name, part, *size in zip(names, table["part"], table["height"], table["width"], strict=True):
-        if sizes.setdefault((part, name), tuple(size)) != tuple(size):
-            raise UserError(f"{WHAT}: the images of unit '{name}' are not of one size; let unit_of= part them")
+        names = np.array(list(map(official.unit_of, ids, groups)), dtype=object)
+    if odd := [i for i, name in enumerate(names) if not isinstance(name, str) or not name]:
+        of, name = list(ids)[odd[0]], names[odd[0]]
+        raise UserError(f"{WHAT}: unit_of= gives {name!r} for the name of a unit (image '{of}'); it must be a text")
+    first: dict[tuple, tuple] = {}
+    for name, part, size in zip(names, parts, sizes, strict=True):
+        if first.setdefault((part, name), size) != size:
+            raise UserError(
+                f"{WHAT}: the images of unit '{name}' are not of one size; resize them, or let unit_of= part them"
+            )
     return names
 
 
