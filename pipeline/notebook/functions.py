@@ -75,7 +75,7 @@ class Tuned:
         """
         task = self.of.task
         stored = given.probabilities(probabilities, task.outputs)
-        groups = given.words(groups, len(stored), "groups")
+        groups = given.groups(groups, len(stored))
         names = [""] * len(stored) if groups is None else groups
         return list(task.decoded(zip(names, stored, strict=True), self.thresholds))
 
@@ -100,6 +100,7 @@ def encode(of, labels, ids: Sequence | None = None, classes: tuple[str, ...] = (
     [['1 1', '3 1']]
     """
     what = _written(of, classes)
+    _refuse_objects_of_classes(what)
     task, form = what.task, what.format
     found = given.labels(labels, task, "labels")
     names = [str(i) for i in range(len(found))] if ids is None else given.ids(ids, len(found))
@@ -133,6 +134,7 @@ def decode(of, csv, ids: Sequence, sizes, classes: tuple[str, ...] = ()) -> list
     True
     """
     what = _written(of, classes)
+    _refuse_objects_of_classes(what)
     table, expected, where = _csv(what, csv, ids, sizes)
     answers = submission.read(table, what.format, expected, where)
     # refuses two masks that claim one pixel
@@ -161,7 +163,7 @@ def score(
     Args:
         labels: the truth. found: what was found, of the same shapes.
         ids: of the pictures; wanted where the organisers' metric is of units that are told by them.
-        groups: patient, drive of each picture, where there are such.
+        groups: patient, drive of each picture, where there are such; one whose group is missing is alone.
 
     >>> truth = np.array([[[1, 1, 1, 1]], [[0, 0, 0, 0]]])
     >>> answer = np.array([[[1, 1, 1, 0]], [[0, 0, 0, 0]]])
@@ -174,7 +176,7 @@ def score(
     task = what.task
     true, answer = given.labels(labels, task, "labels"), given.labels(found, task, "found")
     given.alike(true, answer, ("labels", "found"))
-    groups = given.words(groups, len(true), "groups")
+    groups = given.groups(groups, len(true))
     statistics = [what.metric.statistic(task, one, other) for one, other in zip(answer, true, strict=True)]
     counted = _score(what, Tally(what.metric, np.stack(statistics), groups))
     if what.official is None:
@@ -182,7 +184,8 @@ def score(
     if ids is None:
         raise UserError(f"{what.official.name} is of units that are told by the pictures' ids: give ids=")
     names = given.ids(ids, len(true))
-    units = [what.official.unit_of(name, "" if groups is None else groups[i]) for i, name in enumerate(names)]
+    blank, sizes = [""] * len(true), [one.shape[:2] for one in true]
+    units = official.units_of_images(what.official, names, blank if groups is None else groups, sizes, blank)
     order = np.argsort(np.argsort(np.array(names)))
     tally = official.of_units(what.official, task, units, groups, enumerate(answer), true.__getitem__, order)
     return Score(what.official.name, tally.score(), tally.error(), None, {}, counted)
@@ -202,7 +205,7 @@ def tune(
         probabilities: of pictures that the network has not learnt. labels: their truth.
         folds: which fold held each out; without them the pictures (or groups) are cut into five parts for the
             cross-fitted score.
-        groups: patient, drive of each picture, where there are such.
+        groups: patient, drive of each picture, where there are such; one whose group is missing is alone.
 
     >>> truth = np.zeros((10, 8, 8), int)
     >>> truth[:, 2:6, 2:6] = 1
@@ -218,7 +221,7 @@ def tune(
     task = what.task
     stored, true = given.probabilities(probabilities, task.outputs), given.labels(labels, task, "labels")
     given.alike(stored, true, ("probabilities", "labels"))
-    groups = given.words(groups, len(true), "groups")
+    groups = given.groups(groups, len(true))
     of_images = given.folds(folds, len(true))
     given.refuse_split_groups(groups, of_images)
     items = [
@@ -259,16 +262,33 @@ def _written(of, classes: tuple[str, ...]) -> Asked:
         raise UserError("a metric does not say how a csv is written; name a competition, or give a Format")
     if what.format.files:
         raise UserError(f"it is answered by a zip of {what.format.files} files, not by a csv; `submit` writes that")
+    if len(what.task.classes) > 1 and not what.format.has_classes:
+        raise UserError(
+            f"the Format has no place for the names of {len(what.task.classes)} classes; give it a class_column, or "
+            "joined=True"
+        )
     return what
+
+
+def _refuse_objects_of_classes(what: Asked) -> None:
+    """Raises UserError where labels, which are numbers of objects, would have to tell several classes."""
+    if what.task.objects and len(what.task.classes) > 1:
+        raise UserError(
+            f"numbers of objects (several= or between= of the Format) are of one class, {len(what.task.classes)} are "
+            "named; take one class at a time"
+        )
 
 
 def _csv(what: Asked, csv, ids: Sequence, sizes):
     """(table of strings, what it must answer, its name in errors)."""
-    names = given.ids(ids, len(ids))
+    names = given.ids(ids)
     found = given.sizes(sizes, len(names))
     expected = submission.Expected(names, found[:, 0], found[:, 1], what.task.classes)
     if isinstance(csv, (str, Path)):
         return submission.read_csv(Path(csv), what.format), expected, str(csv)
+    if not (hasattr(csv, "columns") and hasattr(csv, "notna")):
+        said = "None" if csv is None else f"one {type(csv).__name__}"
+        raise UserError(f"csv: {said} was given; wanted is a file's path, or a pandas.DataFrame")
     header = [str(name) for name in csv.columns]
     submission.refuse_columns(header, what.format, "the table")
     # what pandas read as nothing is a blank field

@@ -88,6 +88,41 @@ def test_a_format_of_ones_own_is_a_dialect():
     assert pipeline.encode(form, masks) == ["1 2", "-"]
 
 
+@pytest.mark.parametrize(
+    ("form", "ids", "keys"),
+    [
+        (Format(id_column=("case", "day")), ["a_1", "a_2"], [("a", "1"), ("a", "2")]),
+        (Format(id_column=("case", "day"), glue="/", header=("rle", "day", "case")), ["a_b/1", "c/1"], None),
+        (Format(id_column=("case", "day"), ending=".png"), ["a_1", "b_1"], [("a", "1.png"), ("b", "1.png")]),
+        (Format(id_column=("image",)), ["a_1", "b_1"], [("a_1",), ("b_1",)]),
+        (Format(id_column=("case", "day"), class_column="class"), ["a_1", "b_1"], None),
+        (Format(id_column=("case", "day"), several=True), ["a_1", "b_1"], None),
+        (Format(id_column=("image", "class"), joined=True), ["a_1", "b_1"], [("a_1", "object"), ("b_1", "object")]),
+        (Format(class_column="class", between=";"), ["a", "b"], [("a", "object"), ("b", "object")]),
+        (Format(class_column="class", several=True), ["a", "b"], None),
+    ],
+)
+def test_columns_of_ids_objects_and_classes_come_back(form, ids, keys):
+    labels = np.zeros((2, 3, 4), int)
+    labels[0, 0, 1:3], labels[1, 1, 1], labels[1, 2] = 1, 1, 1
+    if form.several or form.between:
+        labels[1, 2] = 2
+    table = pipeline.encode(form, labels, ids)
+    assert list(table.columns) == form.columns
+    assert keys is None or list(table[form.key_columns].itertuples(index=False, name=None)) == keys
+    assert pipeline.check(form, table, ids, (3, 4)).images == 2
+    assert np.array_equal(np.stack(pipeline.decode(form, table, ids, (3, 4)))[..., 0], labels)
+
+
+@pytest.mark.parametrize("form", [Format(class_column="class"), Format(joined=True), Format(("a", "b"), joined=True)])
+def test_classes_keep_their_names(form):
+    _, truth = answers(2)
+    for layers in ([0 * truth[1], truth[1]], [truth[1], truth[1]]):
+        labels = np.stack(layers, axis=-1)[None]
+        table = pipeline.encode(form, labels, ["a"], classes=("x", "y"))
+        assert np.array_equal(pipeline.decode(form, table, ["a"], (9, 13), classes=["x", "y"])[0], labels[0])
+
+
 def test_tuning_is_that_of_the_stages_and_decodes_by_its_rule():
     probabilities, truth = answers()
     found = pipeline.tune("tgs", probabilities, truth, folds=np.arange(12) % 3)
@@ -134,6 +169,46 @@ def test_several_classes_have_their_names_and_groups_their_error():
     assert found.error != pipeline.score("dice", labels, labels * [1, 0], classes=("big", "small")).error
 
 
+@pytest.mark.parametrize("missing", ["", " ", np.nan, None, pandas.NA, pandas.NaT, "nan"])
+def test_a_picture_whose_group_is_missing_is_alone(missing):
+    probabilities, truth = answers()
+    other, alone = np.roll(truth, 1, axis=2), pandas.Series([missing] * 12, dtype=object)
+    assert pipeline.score("dice", truth, other, groups=alone).error == pipeline.score("dice", truth, other).error > 0
+    assert pipeline.tune("dice", probabilities, truth, groups=alone).cross_fitted is not None
+    some = pandas.Series(["p", "p", *[missing] * 9, "picture 3"], dtype=object)
+    apart = ["p", "p", *range(10)]
+    wanted = pipeline.score("dice", truth, other, groups=apart)
+    assert pipeline.score("dice", truth, other, groups=some).error == pytest.approx(wanted.error)
+    assert pipeline.score("dice", truth, other, groups=some.to_numpy()[:, None]).error == pytest.approx(wanted.error)
+
+
+def test_a_column_is_a_vector():
+    probabilities, truth = answers()
+    folds = np.arange(12) % 3
+    wanted = pipeline.tune("tgs", probabilities, truth, folds=folds)
+    for column in (
+        folds[:, None],
+        folds[:, None].tolist(),
+        pandas.DataFrame({"fold": folds}),
+        list(map(np.array, folds)),
+    ):
+        assert pipeline.tune("tgs", probabilities, truth, folds=column).content == wanted.content
+    assert pipeline.encode("tgs", truth[:2], np.array([["a"], ["b"]]))["id"].tolist() == ["a", "b"]
+
+
+def test_what_float32_leaves_of_a_mean_is_rounding():
+    most = np.float32(1) + np.finfo(np.float32).eps
+    (found,) = given.probabilities(np.array([[[most, -1e-7, 0.5]]], np.float32), 1)
+    assert found[0, :, 0].tolist() == [255, 0, 128]
+
+
+def test_numbers_of_dtype_object_and_of_a_frame_are_numbers():
+    _, truth = answers(2)
+    assert pipeline.encode("tgs", pandas.DataFrame(truth[1])) == pipeline.encode("tgs", truth[1])
+    assert pipeline.encode("tgs", truth.astype(object)) == pipeline.encode("tgs", truth)
+    assert pipeline.encode("tgs", truth.astype(int).astype(object)) == pipeline.encode("tgs", truth)
+
+
 def test_the_organisers_metric_is_counted_where_it_is_another():
     labels = np.zeros((4, 6, 6, 3), int)
     labels[:, 1:4, 1:4] = 1
@@ -142,6 +217,12 @@ def test_the_organisers_metric_is_counted_where_it_is_another():
     assert found.mean == 1 and "Hausdorff" in found.metric and found.also.metric.startswith("mean Dice")
     with pytest.raises(UserError, match=r"give ids="):
         pipeline.score("uwmadison", labels, labels)
+    with pytest.raises(UserError, match=r"gives '' for the name of a unit .image 'a'"):
+        pipeline.score("uwmadison", labels, labels, ids=list("abcd"))
+    sizes = [labels[0], labels[1, :5], *labels[2:]]
+    with pytest.raises(UserError, match=r"unit 'case1_day1' are not of one size"):
+        pipeline.score("uwmadison", sizes, sizes, ids=ids)
+    assert pipeline.score("uwmadison", sizes, sizes, ids=[f"case1_day{day}_slice_0001" for day in range(4)]).mean == 1
 
 
 @pytest.mark.parametrize(
@@ -166,11 +247,51 @@ def test_the_organisers_metric_is_counted_where_it_is_another():
         (lambda m: pipeline.tune("tgs", m * 7.0, m), "0..1 (logits"),
         (lambda m: pipeline.tune("tgs", m * np.nan, m), "not finite"),
         (lambda m: pipeline.tune("tgs", m, m), "floating point 0..1"),
-        (lambda m: pipeline.tune("tgs", m * 0.5, m, folds=[0, -1]), "1 picture(s) are of fold -1, which every network"),
+        *[
+            (lambda m, folds=folds: pipeline.tune("tgs", m * 0.5, m, folds=folds), words)
+            for folds, words in [
+                ([0, -1], "1 picture(s) are of fold -1, which every network"),
+                (np.array([[0], [-1.0]]), "1 picture(s) are of fold -1"),
+                (["0", "-1 "], "1 picture(s) are of fold -1"),
+                ([0, np.nan], "1 picture(s) have none, first picture 1"),
+                (np.array(["0", np.nan]), "1 picture(s) have none"),
+                (pandas.DataFrame({"fold": [None, 1]}), "1 picture(s) have none"),
+                (pandas.Series([pandas.NA, 1], dtype="Int64"), "1 picture(s) have none"),
+            ]
+        ],
         (lambda m: pipeline.check("tgs", pipeline.encode("tgs", m, ["a", "b"]), ["b", "a"], (3, 4)), "row 2"),
         (lambda m: pipeline.check("tgs", pipeline.encode("tgs", m, ["a", "b"]), ["a", "b"], (2, 2)), "row 2"),
         (lambda m: pipeline.check("tgs", pandas.DataFrame({"id": ["a"]}), ["a"], (2, 2)), "has the columns id"),
         (lambda m: pipeline.check("tgs", "nothing.csv", ["a"], (2, 2)), "nothing.csv"),
+        (lambda m: pipeline.check("tgs", [["a", "1 1"]], ["a"], (2, 2)), "csv: one list was given"),
+        (lambda m: pipeline.check("tgs", {"a": "1 1"}, ["a"], (2, 2)), "csv: one dict was given"),
+        (lambda m: pipeline.check("tgs", pandas.Series(["1 1"]), ["a"], (2, 2)), "csv: one Series was given"),
+        (lambda m: pipeline.decode("tgs", b"id,rle_mask", ["a"], (2, 2)), "csv: one bytes was given"),
+        (lambda m: pipeline.check("tgs", None, ["a"], (2, 2)), "csv: None was given"),
+        (lambda m: pipeline.check("tgs", "nothing.csv", (i for i in "ab"), [(4, 5), (4, 5, 1)]), "each of the 2"),
+        (lambda m: pipeline.check("tgs", "nothing.csv", None, (4, 5)), "ids: None was given"),
+        (lambda m: pipeline.check("tgs", "nothing.csv", ["a"], ("4", "5")), "sizes: wanted is (height, width)"),
+        (lambda m: pipeline.encode("tgs", None), "labels: None was given"),
+        (lambda m: pipeline.encode("tgs", np.array(3)), "labels: one ndarray was given"),
+        (lambda m: pipeline.encode("tgs", {"a": m[0]}), "labels: one dict was given"),
+        (lambda m: pipeline.encode("tgs", [[[1], [1, 0]]]), "labels, picture 0: no numpy array"),
+        (lambda m: pipeline.encode("tgs", m.astype(str)), "labels, picture 0: its dtype is <U"),
+        (lambda m: pipeline.encode("tgs", np.where(m, None, m)), "labels, picture 0: its dtype is object"),
+        (lambda m: pipeline.encode("tgs", m, ids=5), "ids: one int was given"),
+        (lambda m: pipeline.encode("tgs", m, ids=["a", None]), "ids: picture 1 has none"),
+        (lambda m: pipeline.tune("tgs", m * 0.5, m, folds=5), "folds: one int was given"),
+        (lambda m: pipeline.score("dice", m, m, groups={0: "a", 1: "b"}), "groups: one dict was given"),
+        (lambda m: pipeline.encode(Format, m), "Format is a class"),
+        (lambda m: pipeline.score(lambda truth: truth, m, m), "a function of (intersection, predicted, truth)"),
+        (lambda m: pipeline.score(m, m, m), "no competition, metric or Format"),
+        (lambda m: pipeline.score("dice", m, m, classes="car"), "classes: 'car' is one text"),
+        (lambda m: pipeline.score("dice", m, m, classes=5), "classes: one int was given"),
+        (lambda m: pipeline.encode(Format(), np.stack([m, m], -1), classes=("x", "y")), "class_column, or joined=True"),
+        (lambda m: pipeline.decode(Format(), "s.csv", ["a"], (3, 4), classes=("x", "y")), "class_column, or joined"),
+        (lambda m: pipeline.encode(Format("id", "rle", "c", True), m, classes=("x", "y")), "one class at a time"),
+        (lambda m: pipeline.encode(Format(("case", "day")), m, ["a_1", "a_b_1"]), "id 'a_b_1' has 3 word(s)"),
+        (lambda m: pipeline.encode(Format(("case", "day"), glue=""), m, ["a_1", "b_1"]), "id 'a_1' has 1 word(s)"),
+        (lambda m: pipeline.tune("tgs", m * 1.000002, m), "1.000002 to 1.000002; wanted is 0..1"),
         (lambda m: pipeline.check("tgs", pipeline.encode("tgs", m, ["a", "b"]), ["a", "b"], (2, 2, 1)), "sizes"),
     ],
 )
