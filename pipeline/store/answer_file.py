@@ -54,7 +54,7 @@ class Csv:
         return self._answers
 
     def _images(self) -> list[str]:
-        return [self.form.split(key)[0] for key in self.table[self.form.id_column]]
+        return submission.ids_of(self.table, self.form)
 
 
 def content_of(path: Path) -> tuple[bytes, str]:

@@ -102,9 +102,16 @@ class Prepared:
         return np.flatnonzero(~self.is_train)
 
     def groups(self, rows: np.ndarray) -> np.ndarray | None:
-        """The groups of these rows; None where the competition has none and every image stands alone."""
+        """The groups of these rows; None where the competition has none and every image stands alone, as one without a
+        group does beside others."""
         found = np.array(self.columns["group"], dtype=object)[rows]
-        return found if (found != "").any() else None
+        alone = np.flatnonzero(found == "")
+        if len(alone) == len(found):
+            return None
+        ids = self.columns["id"]
+        # no group is called so
+        found[alone] = [f"\n{ids[row]}" for row in np.asarray(rows)[alone]]
+        return found
 
     def group_by(self, groups: list[str], fingerprint: str) -> None:
         """Gives every image another group, before anybody has asked for the table."""

@@ -83,6 +83,16 @@ def test_of_a_window_of_many_slices_nothing_else_is_read():
     assert np.array_equal(whole.astype(np.float32), wanted) and whole[0, 0].tolist() == wanted[0, 0].tolist()
 
 
+@pytest.mark.parametrize(
+    ("groups", "same"),
+    [(["a", "b", "a"], [0, 1, 0]), (["a", "", "a", "", "3"], [0, 1, 0, 3, 4]), (["", ""], None)],
+)
+def test_an_image_without_a_group_is_alone(groups, same):
+    known = SimpleNamespace(columns={"id": [str(i) for i in range(len(groups))], "group": groups})
+    found = Prepared.groups(known, np.arange(len(groups)))
+    assert (None if found is None else [found.tolist().index(name) for name in found]) == same
+
+
 def test_images_without_groups_have_no_neighbours(drawn):
     prepared = Prepared(drawn / "data" / "demo" / "prepared")
     assert prepared.view(0).images is prepared.images and prepared.view(0).info is prepared.info
