@@ -1,10 +1,7 @@
 """What a competition's `read` found, checked before and while it is decoded: names, the sample, arrays."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -14,12 +11,12 @@ from pipeline.errors import UserError, shown
 from pipeline.raw import values
 from pipeline.raw.files import RawFiles, printable
 from pipeline.raw.tables import checked_sample, unprintable
+from pipeline.store import slices
 from pipeline.store.bands import Bands
 from pipeline.store.dialect import VOLUMES
 from pipeline.tasks.label_values import comes_back, largest_label
 
 LONGEST = 255  # bytes of a file's name
-_NUMBER = re.compile(r"([0-9]+)")
 
 
 class WrongKind(UserError):
@@ -130,27 +127,7 @@ def _refuse_several_volumes(images: list[RawImage]) -> None:
 
 
 def _refuse_torn(images: list[RawImage], volumes: list[str]) -> None:
-    """Raises UserError where the slices of a volume do not lie on each other in the order of their ids."""
-    keys = [(image.part, volume) for image, volume in zip(images, volumes, strict=True)]
-    starts = Counter(key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1])
-    torn = [volume for (_, volume), count in starts.items() if count > 1]
-    if torn:
-        raise UserError(
-            f"the slices of {len(torn)} volume(s) do not follow each other when sorted by id: {shown(torn)}; "
-            "ids must begin with what a volume's slices share (patient_007)"
-        )
-    for (one, before), (other, key) in pairwise(zip(images, keys, strict=True)):
-        if before == key and key[1] and _counts_back(one.id, other.id):
-            raise UserError(
-                f"the slices of volume '{key[1]}' do not lie as their ids sort: {one.id} comes before {other.id}; "
-                "write their numbers with zeros in front, in read(): f'{number:04d}'"
-            )
-
-
-def _counts_back(one: str, other: str) -> bool:
-    """Whether of two ids that differ in numbers alone the first has the larger ones."""
-    words, others = (_NUMBER.split(name) for name in (one, other))
-    return words[::2] == others[::2] and list(map(int, words[1::2])) > list(map(int, others[1::2]))
+    slices.refuse_torn([image.id for image in images], [image.part for image in images], volumes)
 
 
 def _refuse_twins(images: list[RawImage]) -> None:
