@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.store.disk import read_json, read_rows
 from pipeline.store.flat import FlatReader
+from pipeline.store.numbers import number, whole_number
 from pipeline.store.scaling import Scaling
 from pipeline.store.seen import Seen, SeenPicture, Together, Toned
 from pipeline.store.slices import refuse_torn
@@ -198,8 +199,8 @@ def _index(path: Path, has_train: bool) -> dict:
     try:
         columns = {
             **{name: [row[name] for row in rows] for name in _WORDS},
-            **{name: np.array([int(row[name]) for row in rows], np.int64) for name in _COUNTS},
-            "coverage": [float(row["coverage"] or "nan") for row in rows],
+            **{name: np.array([whole_number(row[name]) for row in rows], np.int64) for name in _COUNTS},
+            "coverage": [number(row["coverage"] or "nan") for row in rows],
         }
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path} holds what is no number ({error}); {_AGAIN}") from error
