@@ -33,6 +33,7 @@ def in_order(data: RawData, competition: Competition, raw: RawFiles | None) -> l
         _refuse_name(image, competition)
         _refuse_what_goes_with(image)
     images = sorted(_grouped(data.images), key=lambda image: (image.part == "test", image.id))
+    _refuse_in_both(data.sample, images, competition, raw)
     _refuse_twins(images)
     if competition.task.needs_groups:
         _refuse_several_volumes(images)
@@ -130,6 +131,25 @@ def _refuse_torn(images: list[RawImage], volumes: list[str]) -> None:
     slices.refuse_torn([image.id for image in images], [image.part for image in images], volumes)
 
 
+def _refuse_in_both(content: bytes | None, images: list[RawImage], competition: Competition, raw: RawFiles | None):
+    """Raises UserError for ids of the train part and of the test part, and says where the sample submission names
+    them."""
+    train, test = ({image.id for image in images if image.part == part} for part in ("train", "test"))
+    both = sorted(train & test)
+    if both and content is not None and not competition.format.files:
+        where = _name_of(content, raw)
+        named = set(_ids(content, competition, where))
+        if named.issuperset(both):
+            raise UserError(
+                f"{where}: {len(both)} of its ids are of train images: {shown(both)}; download both again, or take the "
+                "ids out of one of them"
+            )
+    if both:
+        raise UserError(
+            f"{len(both)} image id(s) are of a train and of a test image: {shown(both)}; rename the files of one part"
+        )
+
+
 def _refuse_twins(images: list[RawImage]) -> None:
     if not any(image.part == "train" for image in images):
         raise UserError("no train images among the raw files; is it the right folder?")
@@ -147,15 +167,19 @@ def _refuse_sample(content: bytes, images: list[RawImage], competition: Competit
             f"(files='{competition.format.files}'), of which a csv is no sample: leave sample= out"
         )
     where = _name_of(content, raw)
-    rows = checked_sample(content, competition.format, where, competition.task.classes)
     tests = {image.id for image in images if image.part == "test"}
-    unknown = dict.fromkeys(competition.format.split(row[competition.format.id_column])[0] for row in rows)
-    unknown = [name for name in unknown if name not in tests]
+    unknown = [name for name in _ids(content, competition, where) if name not in tests]
     if tests and unknown:
         raise UserError(
             f"{where}: {len(unknown)} of its ids have no test image: {shown(unknown)}; add the pictures, or download "
             "both again"
         )
+
+
+def _ids(content: bytes, competition: Competition, where: str) -> list[str]:
+    """Of the images of a sample submission, each once. Raises UserError where it is none of this competition's."""
+    rows = checked_sample(content, competition.format, where, competition.task.classes)
+    return list(dict.fromkeys(competition.format.split(row[competition.format.id_column])[0] for row in rows))
 
 
 def _name_of(content: bytes, raw: RawFiles | None) -> str:
