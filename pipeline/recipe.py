@@ -266,7 +266,8 @@ def option(field: str) -> str:
 
 def scales(text: str) -> tuple[float, ...]:
     """`0.9+1.25` as numbers. Raises UserError for what is none, 1 (always seen), one twice, or not from 0.25 to 4."""
-    words = [word.strip() for word in text.split("+")] if text.strip() else []
+    # Python takes 1_2 for 12
+    words = [word.strip().replace("_", "nan") for word in text.split("+")] if text.strip() else []
     try:
         found = tuple(float(word) for word in words)
     except ValueError:

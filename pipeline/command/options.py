@@ -12,6 +12,7 @@ from pipeline.command.names import PROGRAM
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.runs.identity import absolute, in_words, resolve_run, with_absolute_weights
+from pipeline.store import numbers
 
 # option of one tool, or of several -> what to type
 OF_TOOLS = {
@@ -124,7 +125,7 @@ def _add_fields(result: argparse.ArgumentParser) -> None:
         if isinstance(default, bool):
             result.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
-            result.add_argument(option, type=type(default), metavar=type(default).__name__.upper())
+            result.add_argument(option, type=_KINDS[type(default)], metavar=type(default).__name__.upper())
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -267,6 +268,23 @@ def _count(word: str) -> int:
 
 def _times(word: str) -> int:
     return _number(word, "is not how many times larger it can be: a whole number from 1")
+
+
+def _whole(word: str) -> int:
+    try:
+        return numbers.whole_number(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{word}' is no whole number") from error
+
+
+def _real(word: str) -> float:
+    try:
+        return numbers.number(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number") from error
+
+
+_KINDS = {int: _whole, float: _real, str: str}
 
 
 def _number(word: str, otherwise: str) -> int:

@@ -27,7 +27,7 @@ def refuse_torn(ids: Sequence[str], parts: Sequence[str], volumes: Sequence[str]
         if before == key and key[1] and _counts_back(one, other):
             raise UserError(
                 f"the slices of volume '{key[1]}' do not lie as their ids sort: {one} comes before {other}; "
-                "write their numbers with zeros in front, in read(): f'{number:04d}'"
+                "write their numbers with zeros in front: rename the files, or in read(): f'{number:04d}'"
             )
 
 
