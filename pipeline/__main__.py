@@ -80,6 +80,10 @@ def run(arguments: list[str]) -> int:
     module, own = names.tool(tool), options.own_of(tool, given)
     if names.is_of_a_pack(tool):
         options.refuse_for_a_pack(given)
+    elif names.is_of_runs_in_words(tool):
+        options.refuse_for_runs_in_words(given)
+    elif not names.is_of_every_run(tool):
+        options.refuse_for_no_training(given)
     is_of_every_run = names.is_of_every_run(tool)
     job = options.job_of_every_run(chosen, given) if is_of_every_run else options.job_of(chosen, given, own)
     return module.run(job, words[1:], **own)

@@ -148,7 +148,7 @@ def as_learnt(recipe: Recipe) -> Recipe:
 
 # not 0: a digit that is not follows
 _DURATION = re.compile(r"(?=[0.]*[1-9])([0-9]{1,9}(?:\.[0-9]{1,3})?)([smh])")
-_LONG = re.compile(r"(?=[0.]*[1-9])([0-9]{1,3})h([0-9]{1,2})m")
+_LONG = re.compile(r"(?=[0h]*[1-9])([0-9]{1,3})h([0-9]{1,2})m")
 
 ANSWER_STRIDES = (1, 2, 4, 8)
 
@@ -266,7 +266,8 @@ def option(field: str) -> str:
 
 def scales(text: str) -> tuple[float, ...]:
     """`0.9+1.25` as numbers. Raises UserError for what is none, 1 (always seen), one twice, or not from 0.25 to 4."""
-    words = [word.strip() for word in text.split("+")] if text.strip() else []
+    # Python takes 1_2 for 12
+    words = [word.strip().replace("_", "nan") for word in text.split("+")] if text.strip() else []
     try:
         found = tuple(float(word) for word in words)
     except ValueError:
@@ -299,13 +300,16 @@ def resolve(named: dict, overrides: dict) -> Recipe:
 def from_json(content: dict, where: str) -> Recipe:
     """A saved recipe. Fields that did not exist when it was saved get their defaults.
 
-    Raises UserError when it holds a field that is not known.
+    Raises UserError, with `where` it stands, when it holds a field that is not known, or a value that cannot be.
     """
     known = {field.name for field in fields(Recipe)}
     unknown = sorted(set(content) - known)
     if unknown:
         raise UserError(f"{where} holds unknown recipe fields: {', '.join(unknown)}; start a new run with --run NAME")
-    return Recipe(**content)
+    try:
+        return Recipe(**content)
+    except UserError as error:
+        raise UserError(f"{where}: {error}; mend it, or start a new run with --run NAME") from error
 
 
 def to_json(recipe: Recipe) -> dict:

@@ -12,6 +12,7 @@ from pipeline.imaging.objects import ObjectMetric
 from pipeline.runs import scored_by, trained
 from pipeline.stages import predict, prepare, submit, tune
 from pipeline.store import disk
+from pipeline.store.prepared import Prepared
 from pipeline.store.submission import Format
 from pipeline.tasks.instances import Instances
 from pipeline.tasks.multilabel import MultiLabel
@@ -92,6 +93,15 @@ def test_slices_of_which_the_tenth_comes_before_the_second_are_refused(tmp_path,
         UserError, match=r"volume 'a(\.tif)?' do not lie as their ids sort: a/11 comes before a/2; write"
     ):
         prepare.convert(made, None, tmp_path, {})
+
+
+@pytest.mark.parametrize("seen", [{"neighbours": 1}, {"slices": 3}])
+def test_groups_are_refused_as_volumes_where_their_images_do_not_sort_as_they_lie(tmp_path, seen):
+    images = volumes({f"a/{number}": "a" for number in range(1, 12)}).read(None).images
+    prepare.convert(changed(read=lambda raw: RawData(images)), None, tmp_path, {})
+    assert Prepared(tmp_path).view().slices == 1
+    with pytest.raises(UserError, match="volume 'a' do not lie as their ids sort: a/11 comes before a/2; write"):
+        Prepared(tmp_path).view(**seen)
 
 
 @pytest.mark.parametrize("names", ["a/01 a/02 a/10", "a_9/1 a_10/1", "a/1b3 a/1c2 a/2", "a/1 a/01"])

@@ -250,6 +250,22 @@ def test_what_does_not_agree_with_the_saved_recipe_is_refused_naming_the_field(t
     assert len(str(found.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"epochs": "60"}, "--epochs is '60'; it must be of type int; mend it, or start a new run with --run NAME"),
+        ({"block": "odd"}, "--block is 'odd'; known are: "),
+        ({"model": "odd"}, "odd"),
+    ],
+)
+def test_of_a_saved_recipe_that_cannot_be_the_file_is_named(tmp_path, changes, says):
+    path = Store(tmp_path, "shapes", "mine").recipe
+    write_json(path, {"recipe": "quick", **recipes.to_json(Recipe()), **changes})
+    with pytest.raises(UserError) as found:
+        resolve_run(tmp_path, "mine", None, {})
+    assert str(found.value).startswith(f"{path}: ") and says in str(found.value)
+
+
 def test_an_unknown_recipe_is_refused_naming_those_there_are(tmp_path):
     with pytest.raises(UserError, match="'fast' is no recipe of shapes; known are: quick, smoke, default"):
         resolve_run(tmp_path, None, "fast", {})

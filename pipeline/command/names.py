@@ -68,6 +68,11 @@ def is_of_every_run(name: str) -> bool:
     return bool(source.constant(f"tools/{name}", "OF_EVERY_RUN", False))
 
 
+def is_of_runs_in_words(name: str) -> bool:
+    """Whether a tool makes a run of those that it is given as words, and says so (OF_RUNS_IN_WORDS)."""
+    return bool(source.constant(f"tools/{name}", "OF_RUNS_IN_WORDS", False))
+
+
 def is_of_a_pack(name: str) -> bool:
     """Whether a tool runs from a pack, and says so (OF_A_PACK)."""
     return bool(source.constant(f"tools/{name}", "OF_A_PACK", False))

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline import recipe as recipes
@@ -11,6 +12,7 @@ from pipeline.command.names import PROGRAM
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.runs.identity import absolute, in_words, resolve_run, with_absolute_weights
+from pipeline.store import numbers
 
 # option of one tool, or of several -> what to type
 OF_TOOLS = {
@@ -84,11 +86,13 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     group.add_argument(
         "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
     )
-    group.add_argument("--write", metavar="FIXED.csv", help="for check: where the mended submission goes")
-    group.add_argument("--csv", metavar="FILE.csv", help="for runs: where else the table goes")
+    group.add_argument("--write", type=_file, metavar="FIXED.csv", help="for check: where the mended submission goes")
+    group.add_argument("--csv", type=_file, metavar="FILE.csv", help="for runs: where else the table goes")
     group.add_argument("--public", type=_count, metavar="N", help="for picks: images in the public part")
     group.add_argument("--private", type=_count, metavar="N", help="for picks: images in the private part")
-    group.add_argument("--leaderboard", metavar="FILE.csv", help="for ledger: Kaggle's own csv of a leaderboard")
+    group.add_argument(
+        "--leaderboard", type=_file, metavar="FILE.csv", help="for ledger: Kaggle's own csv of a leaderboard"
+    )
     group.add_argument("--groups", action="store_true", help="for mosaics: make them the groups of the folds")
     group.add_argument("--overwrite", action="store_true", help="for new: replace a file that was changed by hand")
     group.add_argument(
@@ -99,7 +103,9 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
         "look)",
     )
     group.add_argument("--logits", action="store_true", help="for adopt: values are logits, not probabilities")
-    group.add_argument("--names", metavar="FILE.csv", help="for adopt: whose names differ: a csv theirs,ours")
+    group.add_argument(
+        "--names", type=_file, metavar="FILE.csv", help="for adopt: whose names differ: a csv theirs,ours"
+    )
     group.add_argument(
         "--channels", choices=("first", "last"), metavar="WHERE", help="for adopt: first or last, of an array's axes"
     )
@@ -107,7 +113,7 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     group.add_argument(
         "--time-limit", metavar="8h30m", help="for infer and rehearse: what is left out to stay within it"
     )
-    group.add_argument("--times", type=_count, metavar="N", help="for rehearse: how much larger the test part is")
+    group.add_argument("--times", type=_times, metavar="N", help="for rehearse: how much larger the test part is")
     if with_fields:
         _add_fields(result)
     return result
@@ -119,11 +125,12 @@ def _add_fields(result: argparse.ArgumentParser) -> None:
         if isinstance(default, bool):
             result.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
-            result.add_argument(option, type=type(default), metavar=type(default).__name__.upper())
+            result.add_argument(option, type=_KINDS[type(default)], metavar=type(default).__name__.upper())
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Raises UserError for what is no option, or an option that is not this command's."""
+    _refuse_more_than_it_takes(arguments)
     options = parser().parse_intermixed_args(arguments)
     if not options.words and options.fields:
         raise UserError("--fields takes all words after it; name the competition and the tool ablate before it")
@@ -140,6 +147,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if options.continue_from is not None and other:
         raise UserError(f"--continue-from means nothing to {other[0]}; it is of training, here or by the tool kernel")
     return options
+
+
+def _refuse_more_than_it_takes(arguments: list[str]) -> None:
+    """Raises UserError for a second fold behind one --fold, and for the value of an option that is on or off."""
+    before = ""
+    for option, word in pairwise(arguments):
+        if (before == "--fold" or option.startswith("--fold=")) and (word.isdecimal() or word == "all"):
+            raise UserError(f"--fold takes one fold, and '{word}' follows it; several: {_SEVERAL}")
+        before = option
+    switches = {recipes.option(field.name) for field in fields(Recipe) if isinstance(field.default, bool)}
+    for option, word in [*pairwise(arguments), *(argument.split("=", 1) for argument in arguments if "=" in argument)]:
+        if option in switches and word.lower() in _VALUES:
+            raise UserError(f"{option} takes no value like '{word}': it is {option}, or --no-{option[2:]}")
+
+
+_VALUES = ("on", "off", "true", "false", "yes", "no", "0", "1")
 
 
 def _names_folder(word: str) -> bool:
@@ -168,6 +191,26 @@ def refuse_for_a_pack(options: argparse.Namespace) -> None:
     _refuse_but(options, {"root", "data", "on_bad_image"}, "answers by what is in the pack")
 
 
+def refuse_for_runs_in_words(options: argparse.Namespace) -> None:
+    """A tool that makes a run of those that it is given as words has their recipe and folds. Raises UserError for an
+    option that would do nothing."""
+    means = {"root", "run", "data", "again", "wait", "on_bad_image"}
+    _refuse_but(options, means, "has the recipe and the folds of the runs that it is of")
+
+
+def refuse_for_no_training(options: argparse.Namespace) -> None:
+    """Raises UserError for an option of training that would do nothing, as most tools train nothing."""
+    given = [option for option in _OF_TRAINING if getattr(options, option) is not None]
+    if given and options.words[1] not in _TRAINING:
+        raise UserError(
+            f"{recipes.option(given[0])} means nothing to {options.words[1]}, which trains nothing; leave it out"
+        )
+
+
+_OF_TRAINING = ("fold", "jobs", "on", "devices")
+_TRAINING = ("ablate", "adopt", "kernel")  # or say themselves what they do not take
+
+
 def _refuse_but(options: argparse.Namespace, means: set[str], what: str) -> None:
     tool = options.words[1]
     own = {"words", *means, *(option for option, (of, _) in OF_TOOLS.items() if tool in of.split())}
@@ -186,9 +229,21 @@ def own_of(tool: str, options: argparse.Namespace) -> dict:
 
 
 def _folder(word: str) -> Path:
+    return _path(word, "a folder")
+
+
+def _file(word: str) -> Path:
+    return _path(word, "a file")
+
+
+def _path(word: str, what: str) -> Path:
+    """What stands behind `=` no shell has expanded. Raises UserError where there is no such home."""
     if not word.strip():
-        raise argparse.ArgumentTypeError("is blank; name a folder")
-    return Path(word)
+        raise argparse.ArgumentTypeError(f"is blank; name {what}")
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{word} cannot be a path: {error}") from error
 
 
 def _jobs(word: str) -> int | str:
@@ -208,16 +263,44 @@ def _place(word: str) -> str:
 
 
 def _count(word: str) -> int:
-    if not word.isdigit() or not 0 < int(word) <= 10**7:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of images")
+    return _number(word, "is no number of images")
+
+
+def _times(word: str) -> int:
+    return _number(word, "is not how many times larger it can be: a whole number from 1")
+
+
+def _whole(word: str) -> int:
+    try:
+        return numbers.whole_number(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{word}' is no whole number") from error
+
+
+def _real(word: str) -> float:
+    try:
+        return numbers.number(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{word}' is no number") from error
+
+
+_KINDS = {int: _whole, float: _real, str: str}
+
+
+def _number(word: str, otherwise: str) -> int:
+    if not word.isdecimal() or not 0 < int(word) <= 10**7:
+        raise argparse.ArgumentTypeError(f"'{word}' {otherwise}")
     return int(word)
+
+
+_SEVERAL = "--fold 0 --fold 1"
 
 
 def _fold(word: str):
     if word == "all":
         return word
-    if not word.isdigit():
-        raise argparse.ArgumentTypeError(f"'{word}' is neither a fold number nor 'all'")
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{word}' is neither a fold number nor 'all'; several: {_SEVERAL}")
     return int(word)
 
 

@@ -13,6 +13,7 @@ from pipeline.imaging.metrics import CountMetric, precision_over_iou
 from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
 from pipeline.recipe import SMOKE
+from pipeline.store.numbers import number
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
 
@@ -58,7 +59,7 @@ def read(raw: RawFiles) -> RawData:
         )
         for name in test_ids
     ]
-    return RawData(found, sample=sample.content, notes=_left_out(masks, train_ids))
+    return RawData(found, sample=sample.content, notes=_left_out(images, masks, train_ids, test_ids))
 
 
 def _written(raw: RawFiles) -> dict[str, str]:
@@ -70,7 +71,7 @@ def _depths(raw: RawFiles) -> dict[str, dict[str, float]]:
     """id -> {"depth": feet below the surface} of depths.csv; empty when there is none."""
     rows = tables.rows(raw, "depths.csv", "id", "z", key=("id",))
     try:
-        return {row["id"]: {"depth": float(row["z"])} for row in rows}
+        return {row["id"]: {"depth": number(row["z"])} for row in rows}
     except ValueError as error:
         raise UserError(
             f"{raw.where(raw.one('depths.csv'))}: a depth is no number ({error}); is it the TGS data?"
@@ -86,12 +87,13 @@ def _refuse_missing(raw: RawFiles, kind: str, ids: list[str], names: dict[str, s
         )
 
 
-def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
-    """A note where there are masks that train.csv does not name: is it cut off?"""
-    more = sorted(set(masks) - set(train_ids))
-    return (
-        [f"{len(more)} mask(s) are of images that train.csv does not name, and left out: {shown(more)}"] if more else []
-    )
+def _left_out(images: dict[str, str], masks: dict[str, str], train_ids: list[str], test_ids: list[str]) -> list[str]:
+    """Notes where there are masks that train.csv does not name, or other images that no table does: is it cut off?"""
+    masked = sorted(set(masks) - set(train_ids) - set(test_ids))
+    others = sorted(set(images) - set(masks) - set(train_ids) - set(test_ids))
+    found = [("mask(s) are of images that train.csv does not name", masked)]
+    found += [("image(s) are named by neither train.csv nor sample_submission.csv", others)]
+    return [f"{len(more)} {what}, and left out: {shown(more)}" for what, more in found if more]
 
 
 def _grey(raw: RawFiles, path: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.store import disk
+from pipeline.store.numbers import number
 
 # https://www.kaggle.com/progression, "Competition medals": the last rank that has each, of so many teams.
 # (fewer teams than, gold, silver, bronze); a gold medal more for every 500 teams is their "top 10 + 0.2 %".
@@ -84,6 +85,6 @@ def read(path: Path) -> Board:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return number(text)
     except ValueError:
         return np.nan

@@ -1,10 +1,7 @@
 """What a competition's `read` found, checked before and while it is decoded: names, the sample, arrays."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -14,12 +11,12 @@ from pipeline.errors import UserError, shown
 from pipeline.raw import values
 from pipeline.raw.files import RawFiles, printable
 from pipeline.raw.tables import checked_sample, unprintable
+from pipeline.store import slices
 from pipeline.store.bands import Bands
 from pipeline.store.dialect import VOLUMES
 from pipeline.tasks.label_values import comes_back, largest_label
 
 LONGEST = 255  # bytes of a file's name
-_NUMBER = re.compile(r"([0-9]+)")
 
 
 class WrongKind(UserError):
@@ -36,6 +33,7 @@ def in_order(data: RawData, competition: Competition, raw: RawFiles | None) -> l
         _refuse_name(image, competition)
         _refuse_what_goes_with(image)
     images = sorted(_grouped(data.images), key=lambda image: (image.part == "test", image.id))
+    _refuse_in_both(data.sample, images, competition, raw)
     _refuse_twins(images)
     if competition.task.needs_groups:
         _refuse_several_volumes(images)
@@ -130,27 +128,26 @@ def _refuse_several_volumes(images: list[RawImage]) -> None:
 
 
 def _refuse_torn(images: list[RawImage], volumes: list[str]) -> None:
-    """Raises UserError where the slices of a volume do not lie on each other in the order of their ids."""
-    keys = [(image.part, volume) for image, volume in zip(images, volumes, strict=True)]
-    starts = Counter(key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1])
-    torn = [volume for (_, volume), count in starts.items() if count > 1]
-    if torn:
-        raise UserError(
-            f"the slices of {len(torn)} volume(s) do not follow each other when sorted by id: {shown(torn)}; "
-            "ids must begin with what a volume's slices share (patient_007)"
-        )
-    for (one, before), (other, key) in pairwise(zip(images, keys, strict=True)):
-        if before == key and key[1] and _counts_back(one.id, other.id):
+    slices.refuse_torn([image.id for image in images], [image.part for image in images], volumes)
+
+
+def _refuse_in_both(content: bytes | None, images: list[RawImage], competition: Competition, raw: RawFiles | None):
+    """Raises UserError for ids of the train part and of the test part, and says where the sample submission names
+    them."""
+    train, test = ({image.id for image in images if image.part == part} for part in ("train", "test"))
+    both = sorted(train & test)
+    if both and content is not None and not competition.format.files:
+        where = _name_of(content, raw)
+        named = set(_ids(content, competition, where))
+        if named.issuperset(both):
             raise UserError(
-                f"the slices of volume '{key[1]}' do not lie as their ids sort: {one.id} comes before {other.id}; "
-                "write their numbers with zeros in front, in read(): f'{number:04d}'"
+                f"{where}: {len(both)} of its ids are of train images: {shown(both)}; download both again, or take the "
+                "ids out of one of them"
             )
-
-
-def _counts_back(one: str, other: str) -> bool:
-    """Whether of two ids that differ in numbers alone the first has the larger ones."""
-    words, others = (_NUMBER.split(name) for name in (one, other))
-    return words[::2] == others[::2] and list(map(int, words[1::2])) > list(map(int, others[1::2]))
+    if both:
+        raise UserError(
+            f"{len(both)} image id(s) are of a train and of a test image: {shown(both)}; rename the files of one part"
+        )
 
 
 def _refuse_twins(images: list[RawImage]) -> None:
@@ -170,15 +167,19 @@ def _refuse_sample(content: bytes, images: list[RawImage], competition: Competit
             f"(files='{competition.format.files}'), of which a csv is no sample: leave sample= out"
         )
     where = _name_of(content, raw)
-    rows = checked_sample(content, competition.format, where, competition.task.classes)
     tests = {image.id for image in images if image.part == "test"}
-    unknown = dict.fromkeys(competition.format.split(row[competition.format.id_column])[0] for row in rows)
-    unknown = [name for name in unknown if name not in tests]
+    unknown = [name for name in _ids(content, competition, where) if name not in tests]
     if tests and unknown:
         raise UserError(
             f"{where}: {len(unknown)} of its ids have no test image: {shown(unknown)}; add the pictures, or download "
             "both again"
         )
+
+
+def _ids(content: bytes, competition: Competition, where: str) -> list[str]:
+    """Of the images of a sample submission, each once. Raises UserError where it is none of this competition's."""
+    rows = checked_sample(content, competition.format, where, competition.task.classes)
+    return list(dict.fromkeys(competition.format.split(row[competition.format.id_column])[0] for row in rows))
 
 
 def _name_of(content: bytes, raw: RawFiles | None) -> str:

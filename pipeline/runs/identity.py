@@ -17,6 +17,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     if name not in chosen.recipes:
         raise UserError(f"'{name}' is no recipe of {chosen.name}; known are: {', '.join(chosen.recipes)}")
     _refuse_both(overrides.get("budget", ""), overrides)
+    _refuse_long(run or "")
     if run and not recipe_name and (path := Store(root, chosen.name, run).recipe).exists():
         # of a run that is there only what is given must agree: the recipe is its own
         saved_name, saved = saved_in(path)
@@ -26,8 +27,7 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
     _refuse_both(asked.budget, overrides)
     check(asked)
     run_name = run or recipes.run_name(name, asked, recipes.resolve(chosen.recipes[name], {}))
-    if len(run_name.encode()) > 200:
-        raise UserError(f"the run's name '{run_name[:60]}…' is too long for a file; give a shorter one with --run NAME")
+    _refuse_long(run_name)
     path = Store(root, chosen.name, run_name).recipe
     if not path.exists():
         return run_name, name, asked
@@ -38,6 +38,11 @@ def resolve_run(chosen, root: Path, run: str | None, recipe_name: str | None, ov
         )
     _refuse_other(run_name, saved, _asked_of(saved, asked))
     return run_name, saved_name, saved
+
+
+def _refuse_long(name: str) -> None:
+    if len(name.encode()) > 200:
+        raise UserError(f"the run's name '{name[:60]}…' is too long for a file; give a shorter one with --run NAME")
 
 
 def check(recipe: Recipe) -> None:
@@ -65,7 +70,10 @@ def saved_in(path: Path) -> tuple[str, Recipe]:
     if not isinstance(name, str):
         raise UserError(f"{path}: recipe is {name!r}, not a name; mend it, or start a new run with --run NAME")
     saved = recipes.from_json(content, str(path))
-    check(saved)
+    try:
+        check(saved)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return name, saved
 
 

@@ -9,8 +9,10 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError, shown
 from pipeline.runs.job import Job
 from pipeline.store import disk, records, submission
+from pipeline.store.numbers import number
 
 DONE = "valid.npy"
+_RECIPE = "another recipe"
 
 
 def folds(job: Job) -> list:
@@ -76,8 +78,16 @@ def check(job: Job, leaving_out=()) -> None:
     more = f" and {len(stale) - 1} more fold(s)" if len(stale) > 1 else ""
     raise UserError(
         f"{job.store.shown(path)}{more} was made from {' and '.join(other)} than now; {' and '.join(mend)}, start "
-        f"another run (--run NAME), or restore the data and {job.store.shown(job.folds_file)} as they were"
+        f"another run (--run NAME), or restore {_origin(job, other)}"
     )
+
+
+def _origin(job: Job, other: list[str]) -> str:
+    """What to restore of a run's origin, where this is other than it was."""
+    recipe, folds = map(job.store.shown, (job.store.recipe, job.folds_file))
+    if other == [_RECIPE]:
+        return f"{recipe} as it was"
+    return f"the data{f', {recipe}' if _RECIPE in other else ''} and {folds} as they were"
 
 
 def _stale(job: Job, fold) -> tuple[Path, list[str]] | None:
@@ -96,7 +106,7 @@ def minutes(histories: list[Path]) -> float | None:
     if not all(path.exists() for path in histories):
         return None
     try:
-        return sum(float(row["seconds"]) for path in histories for row in disk.read_rows(path, "seconds")) / 60
+        return sum(number(row["seconds"]) for path in histories for row in disk.read_rows(path, "seconds")) / 60
     except ValueError as error:
         raise UserError(f"history.csv: its seconds are no numbers ({error}); mend or delete it") from error
 
@@ -150,4 +160,4 @@ def differences(saved: dict, wanted: dict) -> list[str]:
         return found
     # a field that did not exist then has its default now
     recipe = recipes.completed(saved["recipe"])
-    return found + (["another recipe"] if recipe != wanted["recipe"] else [])
+    return found + ([_RECIPE] if recipe != wanted["recipe"] else [])

@@ -32,12 +32,13 @@ def atomic(path: Path):
     ends well.
 
     Raises:
-        UserError: the disk is full, the folder cannot be written, or a text in it is not UTF-8 (a file's name that is
-            not, as Python reads it).
+        UserError: the disk is full, the folder cannot be written, what stands there is no file, or a text in it is not
+            UTF-8 (a file's name that is not, as Python reads it).
     """
     path = Path(path)
     part = part_of(path)
     try:
+        refuse_no_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb") as file:
@@ -63,6 +64,7 @@ def whole_folder(folder: Path):
     part = part_of(folder)
     try:
         with as_user_error(folder):
+            _refuse_no_folder(folder)
             part.mkdir(parents=True)
         yield part
         with as_user_error(folder):
@@ -141,6 +143,7 @@ _PART = re.compile(r"\.part-[0-9]+-[0-9a-f]{6}(\.|$)")
 _DISK_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EROFS,
     errno.EACCES,
     errno.EPERM,
@@ -178,9 +181,14 @@ def write_json_once(path: Path, content) -> None:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Raises UserError for what stands in a file's place: a pipe would be waited for."""
+    """Raises UserError for what stands in a file's place: a pipe would be waited for, and a device replaced."""
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is no file; move it away")
+
+
+def _refuse_no_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is no folder; move it away")
 
 
 def read_bytes(path: Path) -> bytes:

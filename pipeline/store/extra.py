@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from pipeline.store.disk import read_rows
+from pipeline.store.numbers import number
 
 
 def read(folder: Path) -> dict[str, dict[str, float]]:
@@ -16,6 +17,6 @@ def read(folder: Path) -> dict[str, dict[str, float]]:
 
 def _number(text: str | None) -> float:
     try:
-        return float(text or math.nan)
+        return number(text or "nan")
     except ValueError:
         return math.nan

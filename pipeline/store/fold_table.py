@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.errors import UserError, shown
 from pipeline.store.disk import read_columns, text_hash
+from pipeline.store.numbers import whole_number
 from pipeline.store.prepared import Prepared
 
 
@@ -47,7 +48,7 @@ def read(path: Path, prepared: Prepared) -> FoldTable:
     ids = prepared.train_ids
     _check_ids(table["id"], ids, path)
     try:
-        numbers = {name: int(fold) for name, fold in zip(table["id"], table["fold"], strict=True)}
+        numbers = {name: whole_number(fold) for name, fold in zip(table["id"], table["fold"], strict=True)}
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path}: a fold is not a whole number ({error})") from error
     folds = np.array([numbers[name] for name in ids])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.store import disk
+from pipeline.store.numbers import number
 
 COLUMNS = ["when", "competition", "run", "file_hash", "out_of_fold", "cross_fitted", "public", "private"]
 _SCORES = COLUMNS[4:]
@@ -49,10 +50,10 @@ def write_row(path: Path, row: dict) -> None:
 def uploads(path: Path, competition: str) -> list[Upload]:
     """Those of a competition, in the order of the file. Raises UserError for a score that is no number."""
     found = []
-    for number, row in enumerate(read(path), 2):
+    for line, row in enumerate(read(path), 2):
         if row[1] == competition:
             scores = {
-                name: _score(text, name, f"{path}, row {number}") for name, text in zip(_SCORES, row[4:], strict=True)
+                name: _score(text, name, f"{path}, row {line}") for name, text in zip(_SCORES, row[4:], strict=True)
             }
             found.append(Upload(*row[:4], **scores))
     return found
@@ -62,7 +63,7 @@ def _score(text: str, name: str, where: str) -> float | None:
     if not text.strip():
         return None
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.errors import UserError, shown
 from pipeline.store import disk, records
 from pipeline.store.flat import FlatReader, FlatWriter
+from pipeline.store.numbers import whole_number
 
 COLUMNS = ["id", "height", "width", "channels", "offset"]
 
@@ -112,7 +113,7 @@ class Predictions:
 def _whole_numbers(texts: list[str], column: str, path: Path) -> np.ndarray:
     """A column as int64. Raises UserError for anything but whole numbers from 0."""
     try:
-        found = np.array([int(text) for text in texts], np.int64)
+        found = np.array([whole_number(text) for text in texts], np.int64)
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path} is no valid index: {column}: {error}") from error
     if (found < 0).any():

@@ -14,8 +14,10 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.store.disk import read_json, read_rows
 from pipeline.store.flat import FlatReader
+from pipeline.store.numbers import number, whole_number
 from pipeline.store.scaling import Scaling
 from pipeline.store.seen import Seen, SeenPicture, Together, Toned
+from pipeline.store.slices import refuse_torn
 
 
 class Prepared:
@@ -139,7 +141,8 @@ class Prepared:
         patches of a volume, `slices` of them together. `scaling`: by which it has learnt; None is as stored. `tones`:
         `stored`, or each picture's `own`, in grey.
 
-        Raises UserError when the images are no slices: without groups none has a neighbour.
+        Raises UserError when the images are no slices (without groups none has a neighbour), or do not lie on each
+        other as their ids sort.
         """
         count = slices if slices > 1 else 2 * neighbours + 1
         plain = self.images if scaling is None else Seen(self.images, scaling.seen)
@@ -151,6 +154,7 @@ class Prepared:
         if not (self.table[VOLUME] != "").any():
             option = "--slices" if slices > 1 else "--neighbours"
             raise UserError(f"{option} wants images that are slices of volumes; these have no groups")
+        refuse_torn(self.table["id"], self.table["part"], self.table[VOLUME])
         images = Patches(self, slices, plain) if slices > 1 else Neighbours(self, neighbours, plain)
         return View(images, _side_by_side(info, count), slices, scaling, self.images)
 
@@ -202,8 +206,8 @@ def _index(path: Path, has_train: bool) -> dict:
     try:
         columns = {
             **{name: [row[name] for row in rows] for name in _WORDS},
-            **{name: np.array([int(row[name]) for row in rows], np.int64) for name in _COUNTS},
-            "coverage": [float(row["coverage"] or "nan") for row in rows],
+            **{name: np.array([whole_number(row[name]) for row in rows], np.int64) for name in _COUNTS},
+            "coverage": [number(row["coverage"] or "nan") for row in rows],
         }
     except (ValueError, OverflowError) as error:
         raise UserError(f"{path} holds what is no number ({error}); {_AGAIN}") from error

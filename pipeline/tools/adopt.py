@@ -38,7 +38,12 @@ _SAID = ("folds", "split", "tta")
 
 
 def run(
-    job: Job | None, words: list[str], logits: bool = False, names: str = "", channels: str = "", fit: str = ""
+    job: Job | None,
+    words: list[str],
+    logits: bool = False,
+    names: Path | None = None,
+    channels: str = "",
+    fit: str = "",
 ) -> int:
     """Checks everything, writes the run, and does what comes after training. Returns 0.
 
@@ -50,7 +55,7 @@ def run(
     folder = absolute(Path(words[0]))
     if not folder.exists():
         raise UserError(f"{folder} is not there; name the folder or the file of predictions")
-    given = {"logits": logits, "names": str(absolute(Path(names))) if names else "", "channels": channels, "fit": fit}
+    given = {"logits": logits, "names": str(absolute(names)) if names else "", "channels": channels, "fit": fit}
     _adopt(job, folder, given)
     job = adopted.job_of(replace(job), fit)
     order.bring_up_to_date(job, "report")

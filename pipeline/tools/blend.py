@@ -28,6 +28,7 @@ from pipeline.runs.mixture import Mixture
 from pipeline.stages import predict
 from pipeline.store import disk, records
 
+OF_RUNS_IN_WORDS = True
 EXAMPLE = "./run.sh tgs blend RUN RUN … [--run NAME]"
 
 

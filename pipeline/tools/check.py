@@ -1,4 +1,4 @@
-"""FILE.csv [--write FIXED.csv] -> is it a valid submission? Any csv from anywhere, also .csv.gz, .zip; how to mend it.
+"""FILE.csv [--write FIXED.csv] -> is it a valid submission? Any csv, .csv.gz or .zip; how to mend it.
 
 What is mended without guessing (the order of rows, missing ones as empty, an index column that pandas wrote, what is
 empty in other words; in a zip of volumes a folder around them, other types of whole numbers) is written into FIXED.csv
@@ -14,7 +14,7 @@ from pipeline.runs.identity import absolute
 from pipeline.store import answer_file, disk, submission
 
 
-def run(job, words: list[str], write: str = "") -> int:
+def run(job, words: list[str], write: Path | None = None) -> int:
     """Prints what the submission holds and returns 0; with `write` its mended form is that file.
 
     Raises UserError naming the first thing that is wrong, and what of it can be mended.
@@ -28,8 +28,8 @@ def run(job, words: list[str], write: str = "") -> int:
     order.bring_up_to_date(job, "prepare")
     job.prepared.check_arrays()
     expected = trained.expected(job)
-    if write:
-        return _mend(job, path, Path(write), expected)
+    if write is not None:
+        return _mend(job, path, write, expected)
     try:
         found = answer_file.opened(path, job.competition.format)
         summary = found.validate(expected)

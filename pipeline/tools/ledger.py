@@ -23,12 +23,12 @@ from pipeline.store import ledger
 OF_EVERY_RUN = True
 
 
-def run(job: Job | None, words: list[str], leaderboard: str = "") -> int:
+def run(job: Job | None, words: list[str], leaderboard: Path | None = None) -> int:
     """Prints the tables and writes the page. Raises UserError: words, a ledger or a leaderboard that cannot be read, or
     neither an upload nor a tuned run."""
     if job is None or words:
         raise UserError("ledger wants a competition and nothing more: ./run.sh tgs ledger [--leaderboard FILE.csv]")
-    board = boards.read(Path(leaderboard)) if leaderboard else None
+    board = boards.read(leaderboard) if leaderboard is not None else None
     uploads = ledger.uploads(job.store.ledger, job.competition.name)
     known = [one for one in every.found(job) if one.job is not None]
     by_kind = {one.name for one in known if one.job.recipe.split == "kind"}

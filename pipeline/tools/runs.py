@@ -27,16 +27,15 @@ from pipeline.store import disk, ledger
 OF_EVERY_RUN = True
 
 
-def run(job: Job | None, words: list[str], csv: str = "") -> int:
+def run(job: Job | None, words: list[str], csv: Path | None = None) -> int:
     """Writes and prints the table. Raises UserError: words, no run at all, or a FILE.csv that is there."""
     if job is None or words:
         raise UserError("runs wants a competition and nothing more: ./run.sh tgs runs [--csv FILE.csv]")
     found = every.found(job)
     if not found:
         raise UserError(f"there is no run of {job.competition.name} yet: ./run.sh {job.competition.name} train")
-    target = Path(csv) if csv else None
-    if target is not None and absolute(target).exists() and not job.again:
-        raise UserError(f"{target} is there; give another name, delete it, or replace it with --again")
+    if csv is not None:
+        _refuse_taken(csv, job.again)
     uploads = ledger.uploads(job.store.ledger, job.competition.name)
     rows = facts.rows(standings(found, uploads), every.differing(found))
     for line in page.text(job, rows):
@@ -46,11 +45,19 @@ def run(job: Job | None, words: list[str], csv: str = "") -> int:
         put_rows(job, job.store.runs / "runs.csv", titles, cells),
         put_text(job, job.store.runs / "runs.html", page.render(job, rows)),
     ]
-    if target is not None:
-        disk.write_rows(target, titles, cells)
-        places.append(str(target))
+    if csv is not None:
+        disk.write_rows(csv, titles, cells)
+        places.append(str(csv))
     job.say(", ".join(places))
     return 0
+
+
+def _refuse_taken(path: Path, again: bool) -> None:
+    """Raises UserError where a table cannot get this name."""
+    there = absolute(path)
+    disk.refuse_no_file(there)
+    if there.exists() and not again:
+        raise UserError(f"{path} is there; give another name, delete it, or replace it with --again")
 
 
 def standings(found: list[every.Run], uploads: list[ledger.Upload]) -> list[Standing]:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from pipeline.__main__ import main
-from pipeline.command import help, names, order
+from pipeline.command import help, names, options, order
 from pipeline.errors import not_installed, one_line, shown
 from pipeline.recipe import Recipe, option
 from pipeline.training import backend
@@ -135,6 +135,51 @@ def test_a_message_is_one_line_that_a_terminal_can_show(text, line):
 def test_a_run_has_the_name_of_a_folder(tmp_path, name):
     line = run("demo", "--run", name, root=tmp_path, status=2)
     assert "cannot be the name of a folder" in line and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["demo", "--run", "x" * 300], "is too long for a file; give a shorter one with --run NAME"),
+        (["demo", "rehearse", "--times", "0"], "'0' is not how many times larger it can be: a whole number from 1"),
+        (["demo", "rehearse", "--times", "-3"], "'-3' is not how many times larger"),
+        (
+            ["demo", "train", "--fold", "0", "1"],
+            "--fold takes one fold, and '1' follows it; several: --fold 0 --fold 1",
+        ),
+        (["demo", "train", "--fold=0", "all"], "--fold takes one fold, and 'all' follows it"),
+        (["demo", "train", "--fold", "0,1"], "neither a fold number nor 'all'; several: --fold 0 --fold 1"),
+        (["demo", "--tta", "off"], "--tta takes no value like 'off': it is --tta, or --no-tta"),
+        (["demo", "--tta=off"], "--tta takes no value like 'off'"),
+        (["demo", "explore", "--fold", "0"], "--fold means nothing to explore, which trains nothing; leave it out"),
+        (["demo", "--epochs", "1_0"], "argument --epochs: '1_0' is no whole number"),
+        (["demo", "--learning-rate", "0_1"], "argument --learning-rate: '0_1' is no number"),
+        (["demo", "--tta-scales", "0.9+1_2"], "--tta-scales is '0.9+1_2'; it must be different numbers"),
+        (["demo", "--tta-scales", "0_2"], "--tta-scales is '0_2'; it must be different numbers"),
+        (["demo", "runs", "--csv="], "argument --csv: is blank; name a file"),
+        (["demo", "runs", "--csv=~nobody-/x.csv"], "~nobody-/x.csv cannot be a path"),
+    ],
+)
+def test_an_option_is_refused_for_what_is_wrong_with_it(tmp_path, words, said):
+    line = run(*words, root=tmp_path, status=2)
+    assert said in line and len(line.splitlines()) == 1 and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["runs", "--csv=~/x"], "csv"),
+        (["check", "S.csv", "--write=~/x"], "write"),
+        (["ledger", "--leaderboard=~/x"], "leaderboard"),
+        (["adopt", "DIR", "--names=~/x"], "names"),
+        (["pack", "--to=~/x"], "to"),
+        (["prepare", "--data=~/x"], "data"),
+        (["prepare", "--root=~/x"], "root"),
+    ],
+)
+def test_a_home_behind_an_equals_sign_is_the_users(tmp_path, monkeypatch, words, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert getattr(options.parse(["demo", *words]), name) == tmp_path / "x"
 
 
 @pytest.mark.parametrize("option", ["--root=", "--data= "])

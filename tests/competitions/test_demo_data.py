@@ -10,6 +10,7 @@ from pipeline.competitions import demo, tgs
 from pipeline.errors import UserError
 from pipeline.imaging import rle, seismic
 from pipeline.imaging.metrics import precision_over_iou
+from pipeline.raw import images
 from pipeline.raw.files import RawFiles
 
 FILES = ["depths.csv", "sample_submission.csv", "test.zip", "test_masks.zip", "train.csv", "train.zip"]
@@ -148,6 +149,26 @@ def test_masks_that_a_table_cut_off_does_not_name_are_said(small, tmp_path):
     with RawFiles(tmp_path) as files:
         (note,) = tgs.read(files).notes
     assert note.startswith("1 mask(s) are of images that train.csv does not name") and lines[-1].split(",")[0] in note
+
+
+def test_images_that_a_sample_cut_off_does_not_name_are_said(small, tmp_path):
+    demo.draw(tmp_path)
+    table = tmp_path / "sample_submission.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    with RawFiles(tmp_path) as files:
+        (note,) = tgs.read(files).notes
+    assert note.startswith("1 image(s) are named by neither train.csv nor sample_submission.csv, and left out: ")
+    assert lines[-1].split(",")[0] in note
+
+
+def test_a_sample_that_names_a_train_image_is_refused(small, tmp_path):
+    demo.draw(tmp_path)
+    table, (name, *_) = tmp_path / "sample_submission.csv", _column(tmp_path / "train.csv", "id")
+    table.write_text(f"{table.read_text()}{name},1 1\n")
+    with RawFiles(tmp_path) as files, pytest.raises(UserError) as caught:
+        images.in_order(tgs.read(files), tgs.competition, files)
+    assert f"sample_submission.csv: 1 of its ids are of train images: {name}; download both again" in str(caught.value)
 
 
 def test_images_are_grey_in_three_equal_channels(raw):

@@ -11,6 +11,7 @@ from pipeline.stages import train
 from pipeline.store import disk
 from pipeline.training import backend, history, trainer
 from tests.runs.by_heart import FOLDS, ByHeart, drawn, job_of, split_as
+from tests.start import run
 
 CHANGED = "pipeline/training/losses.py"
 
@@ -113,3 +114,11 @@ def test_a_history_that_is_none_is_named_before_the_work(job):
     with pytest.raises(UserError, match=r"fold0/history\.csv has no column"):
         train.run(replace(job, folds=(0,)))
     assert {path.name for path in folder.iterdir()} == {history.NAME}
+
+
+def test_of_a_recipe_changed_by_hand_the_recipe_is_to_be_restored(desk_root):
+    path = desk_root / "runs" / "demo" / "good" / "recipe.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "width": 7}))
+    line = run("demo", "tune", "--run", "good", root=desk_root, status=2)
+    assert "was made from another recipe than now" in line
+    assert line.strip().endswith("or restore runs/demo/good/recipe.json as it was")

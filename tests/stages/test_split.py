@@ -198,6 +198,7 @@ def test_the_fingerprint_of_a_fold_changes_with_what_it_holds_out_and_with_nothi
         (csv_of([0, 1, 0, 1, "x"]), "not a whole number"),
         (csv_of([0, 1, 0, 1, 0.5]), "not a whole number"),
         (csv_of([0, 1, 0, 1, "1.0"]), "not a whole number"),
+        (csv_of([0, 1, 0, 1, "0_1"]), "not a whole number"),
         (csv_of([0, 1, 0, 1, ""]), "not a whole number"),
         (csv_of([0, 1, 0, 1, "nan"]), "not a whole number"),
         (csv_of([0, 1, 0, 1, "9" * 30]), "not a whole number|no image is in fold"),

@@ -53,6 +53,20 @@ def test_the_temporary_name_is_beside_it_of_ones_own_and_keeps_the_suffix(tmp_pa
     assert path.read_text() == "one" and [p.name for p in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize(("written", "what"), [(disk.atomic, "file"), (disk.whole_folder, "folder")])
+def test_what_is_neither_a_file_nor_a_folder_is_not_replaced(tmp_path, written, what):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match=f"pipe is no {what}; move it away"), written(tmp_path / "pipe"):
+        pytest.fail("is written")
+    assert (tmp_path / "pipe").is_fifo() and names(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_a_file_that_the_disk_does_not_take_is_named(tmp_path, number):
+    with pytest.raises(UserError, match=r"cannot write .*x\.csv: "), disk.atomic(tmp_path / "x.csv"):
+        raise OSError(number, os.strerror(number))
+
+
 def test_a_folder_is_exchanged_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     folder = tmp_path / "prepared"
     for at_once in (True, False):

@@ -169,6 +169,8 @@ def test_runs_that_hold_out_no_fold_alike_are_refused(two_root, tmp_path):
         (["sharp", "sharp"], "blend wants a competition and two different runs or more"),
         (["sharp", "dull", "dull"], "run 'dull' is named twice"),
         (["sharp", "other"], "'other' is no run of demo"),
+        (["sharp", "dull", "--fold", "0"], "--fold means nothing to blend, which has the recipe and the folds of the"),
+        (["sharp", "dull", "--width", "7"], "--width means nothing to blend"),
         (["sharp", "dull", "--run", "dull"], "is one of those that are blended"),
     ],
 )

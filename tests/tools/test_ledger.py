@@ -64,6 +64,7 @@ def test_another_competitions_uploads_and_blank_scores_are_not_of_it(desk_root):
     [
         ("when,what\n", [], "mend or move it"),
         (HEADER + "2026,demo,good,h,,.8,high,\n", [], "row 2: public is 'high', not a number"),
+        (HEADER + "2026,demo,good,h,,.8,0_8,\n", [], "row 2: public is '0_8', not a number"),
         (HEADER, ["--leaderboard", "none.csv"], "none.csv is no file"),
         (HEADER, ["--leaderboard", "ledger.csv"], "has no column 'score'"),
         (HEADER, ["good"], "ledger wants a competition and nothing more"),

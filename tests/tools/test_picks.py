@@ -50,6 +50,11 @@ def test_runs_that_are_alike_are_called_so(desk_root):
         (["good", "bare"], "run 'bare' holds nothing out"),
         (["--public", "none"], "'none' is no number of images"),
         (["--public", "0"], "'0' is no number of images"),
+        (
+            ["--public", "160"],
+            "--public 160 leaves none of the 160 test images for the private part; give both numbers",
+        ),
+        (["--private", "5000"], "--private 5000 leaves none of the 160 test images for the public part"),
         (["--run", "good"], "--run means nothing to picks"),
     ],
 )

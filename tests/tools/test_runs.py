@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from types import SimpleNamespace
 from unittest import mock
 
@@ -169,3 +170,9 @@ def test_what_cannot_be_done_is_refused_in_a_line(desk, tmp_path, monkeypatch, c
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
     assert (tmp_path / "there.csv").read_text() == "mine\n"
+
+
+def test_a_pipe_is_not_replaced_by_the_table(desk_root, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    line = run("demo", "runs", "--csv", tmp_path / "pipe", "--again", root=desk_root, status=2)
+    assert "pipe is no file; move it away" in line and (tmp_path / "pipe").is_fifo()

@@ -27,15 +27,38 @@ SHAPES = SimpleNamespace(name="shapes", recipes={"quick": {"epochs": 36}, "timed
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("45m", 2700), ("2h", 7200), ("540s", 540), ("1.5h", 5400), ("0.5s", 0.5), ("007m", 420)]
+    ("text", "wanted"),
+    [("45m", 2700), ("2h", 7200), ("540s", 540), ("1.5h", 5400), ("0.5s", 0.5), ("007m", 420)],
 )
 def test_a_time_is_a_number_with_its_unit(text, wanted):
     assert recipes.seconds(text) == wanted
     assert Recipe(budget=text).budget == text
 
 
+@pytest.mark.parametrize(("text", "wanted"), [("8h30m", 30600), ("0h30m", 1800), ("0h05m", 300), ("100h0m", 360000)])
+def test_a_time_may_be_hours_and_minutes(text, wanted):
+    assert recipes.seconds(text) == wanted
+
+
 @pytest.mark.parametrize(
-    "text", ["45", "m", "-3m", "0m", "0.0s", "45 m", "45M", "45m\n", "1e3s", ".5h", "٤m", "soon", "1234567890h"]
+    "text",
+    [
+        "0h0m",
+        "h30m",
+        "45",
+        "m",
+        "-3m",
+        "0m",
+        "0.0s",
+        "45 m",
+        "45M",
+        "45m\n",
+        "1e3s",
+        ".5h",
+        "٤m",
+        "soon",
+        "1234567890h",
+    ],
 )
 def test_what_is_no_time_is_refused_saying_what_is_right(text):
     with pytest.raises(ValueError, match="is no time"):

@@ -55,13 +55,20 @@ class Picked:
 
 
 def sizes(public: int, private: int, test: int, held_out: int) -> Sizes:
-    """Of the parts as they are given (0: not given), or as they are typical of so many test images."""
+    """Of the parts as they are given (0: not given), or as they are typical of so many test images. Raises
+    UserError where one part is given, and is all of them or more."""
     total = test or held_out
     of = f"{test} test images" if test else f"{held_out} held-out images (there is no test part)"
     if public and private:
         return Sizes(public, private, "as given")
     if public or private:
-        rest = max(1, total - (public or private))
+        rest = total - (public or private)
+        if rest < 1:
+            given, other = ("public", "private") if public else ("private", "public")
+            raise UserError(
+                f"--{given} {public or private} leaves none of the {of} for the {other} part; give both numbers, "
+                "--public and --private"
+            )
         return Sizes(public or rest, private or rest, f"the rest of the {of}")
     first = max(1, round(total * SHARE))
     return Sizes(first, max(1, total - first), f"a third and two thirds of the {of}, which is typical; see --public")
