@@ -45,9 +45,13 @@ def of_file(path: Path, count: int) -> dict[str, list[str]]:
     header, rows = disk.table_of(disk.read_bytes(path), str(path))
     header, *rows = _apart([header, *(row for row in rows if row)])
     # where there is a row for each picture beside it, or it is called so, the first row is no id
-    if len(rows) != count and not any(map(_is_known, header)):
+    called = any(name.strip().lower() in _COLUMNS for name in header)
+    if len(rows) != count and not called and (len(rows) + 1 == count or not any(map(_is_known, header))):
         rows, header = [header, *rows], [""] * len(header)
-    names = [name or f"number {i}" for i, name in enumerate(header, 1)]
+    # as pandas calls them
+    names = [name or f"Unnamed: {i}" for i, name in enumerate(header)]
+    if len(set(names)) < len(names):
+        raise UserError(f"{path} has two columns of one name ({shown(names)}); rename or remove one")
     return {
         names[i]: [row[i] for row in rows] for i in sorted(range(len(names)), key=lambda i: not _is_known(names[i]))
     }

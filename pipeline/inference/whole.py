@@ -106,9 +106,7 @@ class Inference:
         rows = self._sample_rows(raw)
         if rows is None:
             return found
-        asked = list(
-            dict.fromkeys(form.split(form.glue.join(row[column] for column in form.id_columns))[0] for row in rows)
-        )
+        asked = list(dict.fromkeys(form.image_and_class(row)[0] for row in rows))
         there = set(found)
         named = [one for one in asked if one in there]
         if len(named) < REAL * len(found):

@@ -179,7 +179,7 @@ def _refuse_sample(content: bytes, images: list[RawImage], competition: Competit
 def _ids(content: bytes, competition: Competition, where: str) -> list[str]:
     """Of the images of a sample submission, each once. Raises UserError where it is none of this competition's."""
     rows = checked_sample(content, competition.format, where, competition.task.classes)
-    return list(dict.fromkeys(competition.format.split(row[competition.format.id_column])[0] for row in rows))
+    return list(dict.fromkeys(competition.format.image_and_class(row)[0] for row in rows))
 
 
 def _name_of(content: bytes, raw: RawFiles | None) -> str:

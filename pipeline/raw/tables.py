@@ -57,7 +57,7 @@ def sample(raw: RawFiles, form: Format, file_name: str = "sample_submission.csv"
         return Sample([], None)
     content = raw.read(name)
     found = checked_sample(content, form, raw.where(name))
-    return Sample(list(dict.fromkeys(form.split(row[form.id_column])[0] for row in found)), content)
+    return Sample(list(dict.fromkeys(form.image_and_class(row)[0] for row in found)), content)
 
 
 def checked_sample(content: bytes, form: Format, where: str, classes: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -71,7 +71,8 @@ def checked_sample(content: bytes, form: Format, where: str, classes: tuple[str,
             f"{where} has the columns {shown(names)}, the format of this competition {','.join(form.columns)}: "
             "download it again, or mend format= in the competition's file"
         )
-    _refuse_unnamed(found, form.id_column, where)
+    for column in form.id_columns:
+        _refuse_unnamed(found, column, where)
     if not form.several:
         _refuse_twice(found, tuple(form.key_columns), where)
     wrong = [(row, _class(row, form)) for row in found if classes and form.has_classes]
@@ -85,7 +86,7 @@ def checked_sample(content: bytes, form: Format, where: str, classes: tuple[str,
 
 
 def _class(row: "Row", form: Format) -> str:
-    return row.fields[form.class_column] if form.class_column else form.split(row.fields[form.id_column])[1]
+    return row.fields[form.class_column] if form.class_column else form.image_and_class(row.fields)[1]
 
 
 def as_read_later(content: bytes, form: Format) -> bytes:

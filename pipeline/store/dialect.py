@@ -6,6 +6,7 @@ there is no csv but a zip of files (`store/zipped.py`).
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -164,6 +165,10 @@ class Format:
         """The inverse: (id, class); a key without glue is all id."""
         image, _, name = key.rpartition(self.glue) if self.joined and self.glue in key else (key, "", "")
         return image.removesuffix(self.ending), name
+
+    def image_and_class(self, row: Mapping[str, str]) -> tuple[str, str]:
+        """(id, class) of a row by its columns; the class is blank where its key does not hold it."""
+        return self.split(self.glue.join(row[column] for column in self.id_columns))
 
     def is_empty(self, field: str) -> bool:
         """Whether a field says that there is nothing."""

@@ -17,7 +17,7 @@ def refuse_torn(ids: Sequence[str], parts: Sequence[str], volumes: Sequence[str]
     """
     keys = list(zip(parts, volumes, strict=True))
     starts = Counter(key for i, key in enumerate(keys) if i == 0 or key != keys[i - 1])
-    torn = [volume for (_, volume), count in starts.items() if count > 1]
+    torn = [volume for (_, volume), count in starts.items() if count > 1 and volume]
     if torn:
         raise UserError(
             f"the slices of {len(torn)} volume(s) do not follow each other when sorted by id: {shown(torn)}; "

@@ -407,6 +407,7 @@ ROWS = {
     "id,image,path\n": "{id},{id}.png,train/{id}.png",
     "epoch,which\n": "7,{id}",
     "nr;id\n": "{row};{id}",
+    ",stem\n": "{row},{id}",
     "id\tnr\n": "{id}\t{row}",
 }
 

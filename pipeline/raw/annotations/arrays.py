@@ -17,6 +17,7 @@ from pipeline.raw.annotations.array_places import Places, beside, found_places, 
 from pipeline.raw.annotations.axes import as_numbers, exclusive, laid_out, largest, numbered, stored, whole
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.annotations.whereabouts import with_test
+from pipeline.raw.annotations.written import TABLES
 from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import (
     VALID_AS,
@@ -171,7 +172,7 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     """Arrays among the files, of images or masks at least."""
     arrays = [name for name in raw.names if name.lower().endswith(ARRAYS)]
     images, masks, test = (*named, "", "", "")[:3]
-    if not arrays or masks.lower().endswith((".csv", ".json")):
+    if not arrays or masks.lower().endswith((*TABLES, ".json")):
         return None
     places = Places((images, masks), test=(test, "")) if masks else found_places(raw, arrays)
     if not places:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError, shown
 from pipeline.raw.annotations import no_runs
-from pipeline.raw.annotations.headers import CLASS_NAMES, RLE_NAMES, SIZE_NAMES
+from pipeline.raw.annotations.headers import CLASS_NAMES, MEASURE_NAMES, RLE_NAMES, SIZE_NAMES
 from pipeline.raw.annotations.keys import SEEN, Keys, Pictures, by_given, evenly, keys_of
 from pipeline.raw.annotations.whereabouts import Gallery
 from pipeline.raw.tables import Row
 from pipeline.store.dialect import NOTHING, Format
 
-_RUNS = re.compile(r"[\[\]\d\s,;]*\d[\s,]+\d[\[\]\d\s,;]*")
+_LIST, _PAIR = re.compile(r"[\[\]\d\s,;]+"), re.compile(r"\d[\s,]+\d")
 _MOST_CLASSES = 254
 
 
@@ -80,16 +80,20 @@ def rle_columns(rows: list[Row]) -> tuple[list[str], list[str]]:
     that hold lists of numbers."""
     named, long, blank = [], [], []
     for name in rows[0].fields:
-        fields = [row.fields[name].strip() for row in evenly(rows, 4 * SEEN)]
-        numbers = [field for field in fields if field.lower() not in NOTHING and re.search(r"\d", field)]
-        runs = [field for field in numbers if _RUNS.fullmatch(field)]
-        if not any(field.lower() not in NOTHING for field in fields) and RLE_NAMES.search(name):
+        # of those alone that say something, whatever comes between them
+        filled = [field for row in rows if (field := row.fields[name].strip()).lower() not in NOTHING]
+        numbers = [field for field in evenly(filled, 4 * SEEN) if re.search(r"\d", field)]
+        runs = [field for field in numbers if _LIST.fullmatch(field) and _PAIR.search(field)]
+        if not filled and RLE_NAMES.search(name):
             blank.append(name)
         elif runs and len(runs) >= len(numbers) / 2 and not no_runs.are_coordinates(name, numbers):
             if RLE_NAMES.search(name):
                 named.append(name)
             elif any(len(field.split()) > 2 for field in runs):
                 long.append(name)
+    if left := [name for name in named if not MEASURE_NAMES.search(name)]:
+        # the size of a mask, or its box
+        named, long = left, long + [name for name in named if name not in left]
     if len(named) > 1:
         # a class that is nowhere
         named = [name for name in rows[0].fields if name in named + blank]
@@ -116,7 +120,7 @@ def _few(rows: list[Row], name: str) -> bool:
 def _varies(rows: list[Row], name: str, shape: Columns) -> bool:
     """Whether most images with several rows have other values in them, each value once."""
     seen = defaultdict(list)
-    for row in evenly(rows, 20 * SEEN) if len(rows) < 20 * SEEN else rows[: 20 * SEEN]:
+    for row in rows[: 20 * SEEN]:
         seen[shape.image_and_class(row)[0]].append(row.fields[name])
     several = [values for values in seen.values() if len(values) > 1]
     return bool(several) and sum(len(set(values)) == len(values) for values in several) > len(several) / 2

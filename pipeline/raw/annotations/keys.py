@@ -14,6 +14,7 @@ from pipeline.store.mending import INDEX
 
 GLUES = ("_", "-", "/", ":", " ", "|")
 SEEN = 500  # rows looked at to find out
+LONGEST = 1024  # letters: what is longer, as lists of numbers are, is no name
 ENOUGH = 0.9  # of the rows or pictures: who names so many need not be held against keys of several columns
 NEARLY = 0.8  # of what the best names: who names so many is as good
 
@@ -147,6 +148,7 @@ def keys_of(rows: list[Row], columns: list[str], gallery: Gallery, where: str) -
     Raises UserError where nothing does, or where two do that would give masks to different pictures.
     """
     seen = evenly(rows, SEEN)
+    columns = [name for name in columns if all(len(row.fields[name]) <= LONGEST for row in seen)]
     found: list[_Candidate] = []
     for kind, tried in enumerate(_usual_keys(columns, Pictures(gallery))):
         found += _candidates(tried, kind, seen)

@@ -247,6 +247,8 @@ def _figure(shape: _Shape, points: str) -> Shape:
     if not np.isfinite(shape.points).all():
         raise UserError("has points that are infinite or no numbers (NaN)")
     if shape.mask is not None:
+        if not len(shape.points):
+            raise UserError("is a mask without the point of its corner")
         x, y = (int(value) for value in np.rint(shape.points[0]))
         return Cutout(x, y, shape.mask)
     if shape.kind not in _KNOWN:

@@ -32,6 +32,10 @@ def are_coordinates(name: str, fields: list[str]) -> str:
     lists = [numbers(field) for field in fields if field.strip().lower() not in NOTHING]
     if not lists or not all(lists):
         return ""
+    is_called = any(names.search(name) for names in (BOX_NAMES, OUTLINE_NAMES, RLE_NAMES))
+    if not is_called and all(abs(value) <= 1 for own in lists for value in own):
+        # of shares, or a direction in space
+        return ""
     four = all(len(own) == 4 for own in lists)
     if four and (BOX_NAMES.match(name) or any(value % 1 for own in lists for value in own)):
         return NO_BOXES

@@ -129,7 +129,7 @@ def _only_other(pictures: list[str], names: list[str], test: str) -> str:
     if len(last) != 1 or () in last:
         return ""
     of_masks = {word for name in set(names) - set(pictures) for word in way(name)}
-    kinds = {way(name)[-1] for name in answered} - {word for name in learnt for word in way(name)}
+    kinds = {word for name in answered for word in way(name)[-1:]} - {word for name in learnt for word in way(name)}
     return "" if any(not part_of(word) for word in kinds & of_masks) else next(iter(last))[0]
 
 

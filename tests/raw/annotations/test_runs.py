@@ -307,6 +307,30 @@ def test_a_copy_of_the_run_lengths_is_said_and_not_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "field"), [("mask_size", "40 50"), ("mask_bbox", "12 30 40 50"), ("mask_shape", "[704, 520]")]
+)
+def test_measures_of_masks_are_no_run_lengths(tmp_path, name, field):
+    truth = one_class(tmp_path)
+    table(
+        tmp_path / "train.csv", f"id,rle,{name}", [f'{own},{runs(labels)},"{field}"' for own, labels in truth.items()]
+    )
+    seen, found = looked(tmp_path, reader)
+    assert found.equals(truth) and any(f"not read: {name}" in note for note in seen.notes)
+
+
+def test_a_class_that_is_nowhere_hides_no_others(tmp_path):
+    truth = one_class(tmp_path)
+    rows = [f"{name},,{runs(labels)},1 1," for name, labels in truth.items()]
+    # so many that of every fourth row one would be looked at
+    rows += [f"{name}x{i},,1 1,2 1," for name in truth for i in range(400)]
+    for row in rows[len(truth) :]:
+        save(tmp_path / "train" / f"{row.split(',')[0]}.png", scene(0)[0][:8, :8])
+    table(tmp_path / "train.csv", "id,rle_a,rle_b,rle_c,rle_d", rows)
+    seen, _ = looked(tmp_path, reader)
+    assert seen.arguments["classes"] == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
     ("header", "says"),
     [
         ("id,rle,annotation", "rle, annotation all hold run lengths"),
