@@ -3,6 +3,7 @@ the way of a file. Where several columns could, the one that names most; never o
 
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import UserError, shown
@@ -65,12 +66,17 @@ class Pictures:
 
     def split(self, key: str, glue: str) -> tuple[str, str]:
         """Image and class of a key of both: the longest beginning that names a picture; (key, "") where none does."""
-        place = key.rfind(glue)
-        while place > 0:
-            if self.find(key[:place]):
-                return key[:place], key[place + len(glue) :]
-            place = key.rfind(glue, 0, place)
-        return key, ""
+        return split_by(self.find, key, glue)
+
+
+def split_by(find: Callable[[str], str | None], key: str, glue: str) -> tuple[str, str]:
+    """The same, with what finds a picture by its name."""
+    place = key.rfind(glue)
+    while place > 0:
+        if find(key[:place]):
+            return key[:place], key[place + len(glue) :]
+        place = key.rfind(glue, 0, place)
+    return key, ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pipeline.errors import UserError, shown
 from pipeline.raw import tables
 from pipeline.raw.annotations.headers import CLASS_NAMES, RLE_NAMES
+from pipeline.raw.annotations.keys import split_by
 from pipeline.raw.annotations.whereabouts import Gallery, bare
 from pipeline.raw.files import RawFiles
 from pipeline.store.dialect import NOTHING, Format
@@ -163,7 +164,7 @@ def _of_rows(raw: RawFiles, name: str, header: list[str], records: list[list[str
     records = [[record[i] for i in order] for record in records]
     keys = list(dict.fromkeys(record[0] for record in records))
     is_joined = not any(map(finder, keys))
-    images = list(dict.fromkeys(finder.split(key, asked.dialect.glue)[0] for key in keys)) if is_joined else keys
+    images = list(dict.fromkeys(split_by(finder, key, asked.dialect.glue)[0] for key in keys)) if is_joined else keys
     paths = {image: finder(image) for image in images}
     missing = [image for image, path in paths.items() if path is None]
     if missing:
@@ -198,15 +199,6 @@ class _Finder:
 
     def __call__(self, called: str) -> str | None:
         return self.test.find(called) or self.find_train(called)
-
-    def split(self, key: str, glue: str) -> tuple[str, str]:
-        """Image and class of a key of both; (key, "") where no beginning of it names a picture."""
-        place = key.rfind(glue)
-        while place > 0:
-            if self(key[:place]):
-                return key[:place], key[place + len(glue) :]
-            place = key.rfind(glue, 0, place)
-        return key, ""
 
 
 def _form(
