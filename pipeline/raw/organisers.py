@@ -83,7 +83,7 @@ def _rows(raw: RawFiles, name: str, form: Format, ids: set[str]) -> dict[str, se
     found: dict[str, set] = {}
     for row in tables.parse(content, raw.where(name), *form.columns):
         values = tuple(row.fields[column] for column in form.columns)
-        found.setdefault(form.split(form.key_of(values)[0])[0], set()).add(values)
+        found.setdefault(form.image_of(form.key_of(values)), set()).add(values)
     return {image: rows for image, rows in found.items() if image in ids}
 
 

@@ -136,8 +136,12 @@ class Format:
             return tuple(row[:-1])
         return tuple(row[self.header.index(column)] for column in self.key_columns)
 
+    def image_of(self, key: tuple[str, ...]) -> str:
+        """The id of the image in what `key_columns` hold, or `id_columns` alone."""
+        return self.split(self.glue.join(key[: len(self.id_columns)]))[0]
+
     def row(self, key: tuple[str, ...], field: str) -> list[str]:
-        """The inverse: a row of the csv."""
+        """The inverse of `key_of`: a row of the csv."""
         if not self.header:
             return [*key, field]
         held = dict(zip([*self.key_columns, self.rle_column], [*key, field], strict=True))

@@ -69,8 +69,9 @@ def _emptied(rows: list[list[str]], form: Format, done: list[str]) -> list[list[
 def _without_blank_objects(rows: list[list[str]], form: Format, done: list[str]) -> list[list[str]]:
     """No empty row beside an object of the same image."""
     place = form.rle_place
-    filled = {form.key_of(row)[0] for row in rows if row[place] != form.empty}
-    kept = [row for row in rows if row[place] != form.empty or form.key_of(row)[0] not in filled]
+    images = [form.image_of(form.key_of(row)) for row in rows]
+    filled = {image for image, row in zip(images, rows, strict=True) if row[place] != form.empty}
+    kept = [row for image, row in zip(images, rows, strict=True) if row[place] != form.empty or image not in filled]
     if len(kept) < len(rows):
         done.append(f"{len(rows) - len(kept)} empty row(s) of images with objects taken out")
     return kept
@@ -108,7 +109,7 @@ def counted_from_other(content: bytes, form: Format, expected: Expected, where: 
     rows = [row for row in rows if row]
     pixels = {name: int(h) * int(w) for name, h, w in zip(expected.ids, expected.heights, expected.widths, strict=True)}
     fields = [row[form.rle_place] for row in rows]
-    sizes = np.array([pixels.get(form.split(form.key_of(row)[0])[0], 0) for row in rows])
+    sizes = np.array([pixels.get(form.image_of(form.key_of(row)), 0) for row in rows])
     if _suits(form, fields, sizes):
         return ""
     for said, other in _others(form):

@@ -238,7 +238,7 @@ def _keys(table: Table, form: Format) -> list:
 def ids_of(table: Table, form: Format) -> list[str]:
     """The id of the image of each row."""
     columns = [table[column] for column in form.id_columns]
-    return [form.split(form.glue.join(words))[0] for words in zip(*columns, strict=True)]
+    return [form.image_of(words) for words in zip(*columns, strict=True)]
 
 
 def expected_keys(form: Format, expected: Expected) -> dict:

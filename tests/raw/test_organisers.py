@@ -30,10 +30,10 @@ def written(tmp_path, form, task=ONE, name="train.csv", ids=IDS):
     (tmp_path / name).write_text("\n".join(lines) + "\n")
 
 
-def compared(tmp_path, form, task=ONE):
+def compared(tmp_path, form, task=ONE, ids=IDS):
     with RawFiles(tmp_path) as raw:
-        found = Organisers(raw, form, task, set(IDS))
-    for seed, image in enumerate(IDS):
+        found = Organisers(raw, form, task, set(ids))
+    for seed, image in enumerate(ids):
         found.compare(image, drawn(seed, task.layers))
     return found
 
@@ -61,6 +61,16 @@ def test_a_train_csv_may_have_its_columns_in_another_order_than_the_submission(t
     last = Format("id", "rle", class_column="class", header=("id", "rle", "class"))
     found = compared(tmp_path, last, task)
     assert found.compared == len(IDS) and found.notes() == []
+
+
+def test_an_image_is_all_its_columns_of_ids(tmp_path):
+    form, ids = Format(id_column=("case", "day")), [f"p{i // 3}_{i}" for i in range(6)]
+    written(tmp_path, form, ids=ids)
+    found = compared(tmp_path, form, ids=ids)
+    assert found.compared == 6 and found.notes() == []
+    written(tmp_path, Format(id_column=("case", "day"), first=0), ids=ids)
+    with pytest.raises(UserError, match="first=0"):
+        compared(tmp_path, form, ids=ids).notes()
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,19 @@ def test_an_empty_row_beside_an_object_is_taken_out():
     assert rows == [["a", "1 1"], ["a", "3 1"], ["b", ""], ["c", ""]] and "1 empty row(s) of images with" in done[0]
 
 
+def test_an_image_is_all_its_columns_of_ids():
+    """An empty day stays beside a day of the same case that has objects, and runs are held against its own size."""
+    form = Format(id_column=("case", "day"), several=True)
+    days = Expected(["k_1", "k_2", "m_1"], np.array([2, 4, 2]), np.array([3, 5, 3]), ("cell",))
+    text = "case,day,rle\nk,1,1 1\nk,1,\nk,2,\nm,1,\n"
+    rows, done = mending.mended(text.encode(), form, days, "x.csv")
+    submission.validate(submission.table_from(rows, form), form, days, "x.csv")
+    assert rows == [["k", "1", "1 1"], ["k", "2", ""], ["m", "1", ""]]
+    assert done == ["1 empty row(s) of images with objects taken out"]
+    from_nothing = "case,day,rle\nk,1,0 2\nk,2,18 2\nm,1,\n"
+    assert "counted from 0" in mending.counted_from_other(from_nothing.encode(), form, days, "x.csv")
+
+
 @pytest.mark.parametrize("text", ["id,rle\nx,\na,\nb,\nc,\n", "id,rle\na,1 9\nb,\nc,\n", "id,rle\na,1 1.5\nb,\nc,\n"])
 def test_what_would_be_a_guess_stays_wrong(text):
     with pytest.raises(UserError, match=r"x\.csv"):
