@@ -147,19 +147,20 @@ def read(table: Table, form: Format, expected: Expected, where: str = "") -> Ans
     """Raises UserError as `validate` does, but for objects that overlap."""
     keys = _keys(table, form)
     wanted = expected_keys(form, expected)
-    _check_keys(keys, list(wanted), form, where)
-    places = np.array([wanted[key] for key in keys], np.int64).reshape(-1, 2)
+    _check_keys(keys, wanted, form, where)
+    image_of_row, slot_of_row = np.divmod(_places(keys, wanted), len(_names(form, expected)))
     fields = table[form.rle_column]
     pixels = np.asarray(expected.heights, np.int64) * np.asarray(expected.widths, np.int64)
     try:
         runs = form.parse_strictly(fields)
         of_row = runs.of_text[runs.rows]
-        form.check(runs, pixels[places[runs.of_text, 0]])
+        form.check(runs, pixels[image_of_row[runs.of_text]])
     except rle.RunError as error:
-        raise UserError(f"{where}, row {error.row + 2} (id {expected.ids[places[error.row, 0]]}): {error}") from error
-    _check_blank(of_row, places[:, 0], expected.ids, form, where)
-    image = places[runs.of_text, 0]
-    slot = places[runs.of_text, 1] if len(expected.classes) > 1 and form.has_classes else _numbered(image)
+        name = expected.ids[image_of_row[error.row]]
+        raise UserError(f"{where}, row {error.row + 2} (id {name}): {error}") from error
+    _check_blank(of_row, image_of_row, expected.ids, form, where)
+    image = image_of_row[runs.of_text]
+    slot = slot_of_row[runs.of_text] if len(expected.classes) > 1 and form.has_classes else _numbered(image)
     return Answers(runs, image, slot, len(table), form, expected, where)
 
 
@@ -241,12 +242,26 @@ def ids_of(table: Table, form: Format) -> list[str]:
     return [form.image_of(words) for words in zip(*columns, strict=True)]
 
 
-def expected_keys(form: Format, expected: Expected) -> dict:
-    """What names each row, in order -> (the place of its image, of its class)."""
-    names = expected.classes if form.has_classes else ("",)
-    pairs = [(i, k) for i in range(len(expected.ids)) for k in range(len(names))]
-    keys = [key_of(form, expected.ids[i], names[k]) for i, k in pairs]
-    return dict(zip(keys if len(form.key_columns) > 1 else [key for (key,) in keys], pairs, strict=True))
+def expected_keys(form: Format, expected: Expected) -> list:
+    """What names each row, in order: of every image the classes that have a row of their own. A text where the key is
+    one column."""
+    names = _names(form, expected)
+    if len(form.key_columns) == 1:
+        return [form.key(image, name) for image in expected.ids for name in names]
+    return [key_of(form, image, name) for image in expected.ids for name in names]
+
+
+def _names(form: Format, expected: Expected) -> tuple[str, ...]:
+    """Of the classes that have a row of their own; one without a name where none has."""
+    return expected.classes if form.has_classes else ("",)
+
+
+def _places(keys: list, wanted: list) -> np.ndarray:
+    """Where each key is among those that are wanted, int64."""
+    if keys == wanted:
+        return np.arange(len(keys))
+    place = {key: i for i, key in enumerate(wanted)}
+    return np.array([place[key] for key in keys], np.int64)
 
 
 def _check_blank(of_run: np.ndarray, images: np.ndarray, ids: list[str], form: Format, where: str) -> None:
@@ -265,6 +280,8 @@ def _check_blank(of_run: np.ndarray, images: np.ndarray, ids: list[str], form: F
 
 def _check_keys(keys: list, wanted: list, form: Format, where: str) -> None:
     """Refuses keys that are unknown, missing, twice there or in another order."""
+    if keys == wanted:
+        return
     have, want = set(keys), set(wanted)
     unknown = [key for key in dict.fromkeys(keys) if key not in want]
     if unknown:
