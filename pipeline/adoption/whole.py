@@ -10,6 +10,7 @@ from pipeline.adoption import converted, ids, placing, values
 from pipeline.adoption.converted import How, Reader
 from pipeline.adoption.parts import Found, Part
 from pipeline.adoption.placing import Plan
+from pipeline.imaging import evenly
 from pipeline.store.fold_table import FoldTable
 from pipeline.store.prepared import Prepared
 from pipeline.tasks import scoring
@@ -67,7 +68,7 @@ class Taken:
         pairs = [pair for own in self.plan.valid.values() for pair in own if id(pair[0]) in self.certain]
         pairs = [(pair, self.rows[id(pair[0])][pair[1]]) for pair in pairs]
         pairs = [(pair, row) for pair, row in pairs if coverage[row] > 0]
-        pairs = pairs[:: max(1, len(pairs) // looked_at)]
+        pairs = evenly.some(pairs, looked_at)
         answers = self.converted([pair for pair, _ in pairs])
         same = sum(
             np.array_equal(answer, self.task.target(labels[row]))

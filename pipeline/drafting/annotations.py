@@ -16,6 +16,7 @@ from pipeline.drafting.draft import Draft, Kind
 from pipeline.drafting.kinds import exclusive, of_objects, one_class, overlapping
 from pipeline.drafting.scores import scored
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.raw import annotations
 from pipeline.raw.annotations.array_files import ARRAYS
 from pipeline.raw.annotations.seen import Seen
@@ -152,7 +153,7 @@ def _of_masks(seen: Seen, answer: str) -> tuple[Kind, tuple[str, ...]]:
 def _answer(data: RawData) -> tuple[str, str]:
     """`overlap` where classes cover the same pixels, else `classes`, and why."""
     covered = shared = 0
-    for image in _evenly([image for image in data.images if image.part == "train"]):
+    for image in evenly.some([image for image in data.images if image.part == "train"], MOST):
         image.image()
         layers = image.labels().sum(axis=2, dtype=np.int64)
         covered += int(np.count_nonzero(layers))
@@ -164,14 +165,10 @@ def _answer(data: RawData) -> tuple[str, str]:
     return "classes", f"annotations of different classes {how}: they exclude each other (--answer overlap, objects)"
 
 
-def _evenly(images: list) -> list:
-    return images[:: -(-len(images) // MOST)]
-
-
 def _looks(data: RawData) -> _Looks:
     """Raises UserError where a picture or its labels cannot be read."""
     sizes, channels, depths, grey = [], set(), [], True
-    chosen = _evenly([image for image in data.images if image.part == "train"])
+    chosen = evenly.some([image for image in data.images if image.part == "train"], MOST)
     for image in chosen:
         picture = image.image()
         image.labels()

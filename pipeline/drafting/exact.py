@@ -37,8 +37,9 @@ def kind_of(looks: Looks, classes: list[int], strays: list[int], answer: str = "
     void, said = void_of(looks, classes)
     classes = [value for value in classes if value != void]
     _refuse_many(looks, classes, answer)
-    lines += ["red, green or blue alone holds the numbers of the classes"] if _in_one_channel(classes) else []
-    return _classes(looks, classes, void, how), [*lines, *said]
+    numbers = _in_one_channel(classes)
+    lines += ["red, green or blue alone holds the numbers of the classes"] if numbers else []
+    return _classes(looks, classes, numbers, void, how), [*lines, *said]
 
 
 def _forgiving(looks: Looks, strays: list[int]) -> dict:
@@ -82,10 +83,11 @@ def _never_together(looks: Looks, one: int, other: int) -> bool:
     return not all(there) or (sum(there) <= looks.count and not looks.both)
 
 
-def _classes(looks: Looks, classes: list[int], void: int | None, how: dict) -> Kind:
+def _classes(looks: Looks, classes: list[int], numbers: list[int], void: int | None, how: dict) -> Kind:
+    """Several classes; `numbers` are their values where one channel holds them, else []."""
     if _is_by_palette(looks, classes):
         return _by_palette(looks, classes, void, how)
-    if numbers := _in_one_channel(classes):
+    if numbers:
         return kinds.coloured({f"class_{k}": value for k, value in enumerate(numbers)}, void, **how)
     if any(map(is_coloured, classes)) or (void is not None and is_coloured(void)):
         ordered = sorted(classes, key=lambda value: (value != 0, -looks.values[value].pixels))

@@ -8,6 +8,7 @@ from pipeline.drafting.draft import Kind
 from pipeline.errors import UserError
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.meaning.looks import Looks, Masks
+from pipeline.store.exchanged import Frames
 
 NEARLY_ALL = 0.95
 MOST_ROWS = 24
@@ -15,7 +16,7 @@ MOST_ROWS = 24
 
 def said(kind: Kind, looks: Looks, masks: Masks) -> list[str]:
     """Lines for people. Raises UserError, with its name, for a mask that the labels refuse."""
-    count, objects = len(kind.names), []
+    count, objects, frames = len(kind.names), [], Frames()
     pixels, images, filled, around, total = np.zeros(VOID + 1), np.zeros(VOID + 1), np.zeros(VOID + 1), 0, 0
     for name, _, picture in masks():
         try:
@@ -30,6 +31,7 @@ def said(kind: Kind, looks: Looks, masks: Masks) -> list[str]:
         images += counts > 0
         filled += counts == labels.size
         around += all((side == 1).all() for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+        frames.add(name, [labels[..., 0] == 1])
         total += 1
     shares = pixels / pixels.sum()
     lines = _rows(kind, shares, images, total)
@@ -37,8 +39,13 @@ def said(kind: Kind, looks: Looks, masks: Masks) -> list[str]:
         lines.append(f"{sum(objects)} objects, {min(objects)} to {max(objects)} in a mask")
     if filled[0] and count == 2:
         lines.append(f"{int(filled[0])} of {total} masks are empty")
-    inverted = around >= 0.9 * total and shares[1] > 0.5 and count == 2 and kind.names[0] == "background"
-    return [*lines, *_warnings(kind, shares, filled, total), *(_inverted(kind, looks, shares[1]) if inverted else [])]
+    lines += _warnings(kind, shares, filled, total)
+    if count != 2 or kind.names[0] != "background":
+        return lines
+    if notes := frames.notes():
+        return [*lines, *(f"warning: {note}" for note in notes)]
+    inverted = around >= 0.9 * total and shares[1] > 0.5
+    return [*lines, *(_inverted(kind, looks, shares[1]) if inverted else [])]
 
 
 def _rows(kind: Kind, shares: np.ndarray, images: np.ndarray, total: int) -> list[str]:

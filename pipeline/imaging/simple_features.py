@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from pipeline.imaging import evenly
+
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 CHANNELS = 4  # that are looked at: of more, as many evenly spaced ones
 MOST = 1 << 20  # pixels of a picture that is looked at whole
@@ -31,7 +33,7 @@ def names(channels: int) -> list[str]:
 
 def looked_at(channels: int) -> np.ndarray:
     """Which of the channels 0, 1, … are looked at."""
-    return np.unique(np.linspace(0, channels - 1, min(channels, CHANNELS)).round().astype(int))
+    return evenly.places(channels, CHANNELS)
 
 
 def part_of(picture: np.ndarray) -> np.ndarray:

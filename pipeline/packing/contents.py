@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline import source
 from pipeline.competition import RawData
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.packing import answers, code, notebook, opened, packages
 from pipeline.packing.kernel import slug_of
 from pipeline.raw import images as checks
@@ -49,7 +50,7 @@ def remembered(job: Job, folder: Path) -> Remembered:
         raw.memory = Memory()
         names = train_names(raw, data, sample)
         tests = [image for image in data.images if image.part == "test"]
-        touched = map(raw.touched, packages.few(tests or data.images))
+        touched = map(raw.touched, evenly.some(tests or data.images, packages.LOOKED_AT))
         needed = packages.needed(raw, [name for name in touched if name])
     memory, sample = memory.only(names), (sample or "").rpartition("/")[2]
     found = Remembered(names, memory, sample, needed, "")

@@ -24,11 +24,6 @@ UNPACKED = (1, 8, 32946)  # none, Deflate by two numbers: of a TIFF's tag Compre
 LOOKED_AT = 50  # files
 
 
-def few(found: Sequence) -> Sequence:
-    """LOOKED_AT of them, or up to twice as many, from first to last."""
-    return found[:: max(1, len(found) // LOOKED_AT)]
-
-
 def needed(raw: RawFiles, names: Sequence[str]) -> list[str]:
     """What reads these picture files."""
     return sorted({package for name in names for package in _reading(raw, name)})

@@ -17,6 +17,7 @@ from pipeline.raw.organisers import Organisers
 from pipeline.store import disk
 from pipeline.store.bands import Bands, bands_of
 from pipeline.store.disk import atomic
+from pipeline.store.exchanged import Frames
 from pipeline.store.flat import FlatWriter, offsets_of
 from pipeline.store.measuring import Measure
 from pipeline.store.prepared import ALWAYS_LEARNT, VOLUME
@@ -31,7 +32,7 @@ class Written:
         self.decoding = decoding
         self.folder = folder
         self.rows, self.doubts, self.extra, self.always_learnt, self.volumes = [], [], [], [], []
-        self.shares = Shares(len(competition.task.classes))
+        self.shares, self.frames = Shares(len(competition.task.classes)), Frames()
         self.content = {kind: hashlib.sha256() for kind in ("train", "test", "truth")}
         if decoding.nodata is not None:
             for content in self.content.values():
@@ -91,8 +92,7 @@ class Written:
         coverage = ""
         if image.part == "train":
             counted = Counted(self.task)
-            for band in _passing(labels, answers, content):
-                counted.add(band)
+            self.frames.add(image.id, map(counted.add, _passing(labels, answers, content)))
             coverage = repr(counted.coverage)
             self.organisers.compare(image.id, labels)
             self.shares.add(counted.pixels, counted.known)
@@ -132,6 +132,7 @@ class Written:
         measured = self.measure.info()
         exclusive = self.task.layers == 1 < len(self.task.classes)
         notes = [*notes, *self._notes(), *self.shares.notes(self.task.classes, has_background=exclusive)]
+        notes += self.frames.notes() if len(self.task.classes) == 1 else []
         return {
             "fingerprints": {kind: content.hexdigest()[:32] for kind, content in self.content.items()},
             "arrays": {name: writer.digest.hexdigest() for name, writer in self.arrays.items()},
@@ -202,12 +203,14 @@ class Counted:
         self.task, self.parts = task, []
         self.pixels, self.known = 0, 0
 
-    def add(self, band: np.ndarray) -> None:
-        """h x W x layers."""
+    def add(self, band: np.ndarray) -> np.ndarray:
+        """h x W x layers; returns where the first of them has a class, h x W bool."""
         void = 0 if self.task.void is None else np.count_nonzero((band == self.task.void).all(axis=2))
         self.parts.append((self.task.coverage(band), band.size))
         self.pixels = self.pixels + self.task.counts(band, band)[:, 2]
         self.known += band.shape[0] * band.shape[1] - int(void)
+        first = band[..., 0]
+        return first > 0 if self.task.void is None else (first > 0) & (first != self.task.void)
 
     @property
     def coverage(self) -> float:

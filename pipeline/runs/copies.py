@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import shown
-from pipeline.imaging import duplicates
+from pipeline.imaging import duplicates, evenly
 from pipeline.store.prepared import Prepared
 from pipeline.tasks.ahead import in_order
 
@@ -101,7 +101,7 @@ def look(image: np.ndarray) -> Look:
 def _few_channels(image: np.ndarray) -> np.ndarray:
     if image.shape[2] <= CHANNELS:
         return image
-    return image[..., np.unique(np.linspace(0, image.shape[2] - 1, CHANNELS).round().astype(int))]
+    return image[..., evenly.places(image.shape[2], CHANNELS)]
 
 
 def _is_constant(image: np.ndarray) -> bool:
@@ -131,7 +131,7 @@ def find_copies(contents: list[str], thumbnails: np.ndarray, constant: np.ndarra
 def alike_enough(thumbnails: np.ndarray, most: int = MOST, sample: int = 2048) -> float | None:
     """The first correlation of ALIKE with at most `most` pairs among all, as estimated from evenly spaced ones; None
     when there is none."""
-    some = thumbnails[:: -(-len(thumbnails) // sample) or 1]
+    some = thumbnails[evenly.places(len(thumbnails), sample)]
     correlation = some @ some.T
     for alike in ALIKE:
         pairs = (np.count_nonzero(correlation >= alike) - len(some)) / 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.imaging import simple_features
+from pipeline.imaging import evenly, simple_features
 from pipeline.store import disk, records
 from pipeline.store.prepared import Prepared
 from pipeline.store.scaling import Scaling
@@ -109,7 +109,7 @@ def of(job: "Job") -> Shift | None:
     if not len(prepared.test) or why_not(prepared):
         return None
     if not is_known(job):
-        rows = np.concatenate([_evenly(prepared.train, MOST), _evenly(prepared.test, MOST)])
+        rows = np.concatenate([part[evenly.places(len(part), MOST)] for part in (prepared.train, prepared.test)])
         with records.recorded(path, _inputs_of(prepared)) as part:
             disk.write_json(part, _to_json(found_in(prepared, rows)))
     return _from_json(disk.read_json(path), prepared, path)
@@ -218,11 +218,6 @@ def _and_squares(features: np.ndarray) -> np.ndarray:
     """n x d standardised features, those far out cut, and their squares: n x 2 d."""
     cut = features.clip(-4, 4)
     return np.concatenate([cut, cut**2], axis=1)
-
-
-def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
-    """At most so many of the rows, evenly spaced."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int))]
 
 
 def _of_channels(scaling: Scaling, chosen: np.ndarray) -> Scaling:

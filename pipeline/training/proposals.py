@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.imaging import evenly
 from pipeline.imaging.tiles import mirrored
 from pipeline.models.frame import Frame
 from pipeline.store import disk
@@ -22,17 +23,13 @@ def write(folder: Path, network, view: View, rows: np.ndarray, prepared: Prepare
     """
     coverage = prepared.table["coverage"].to_numpy(float)[rows]
     filled = rows[coverage > 0] if (coverage > 0).any() else rows
-    chosen = filled[_evenly(len(filled))]
+    chosen = filled[evenly.places(len(filled), PICTURES)]
     seen = [_one(network, view, row, frame) for row in chosen]
     parts = [np.array(part) for part in zip(*seen, strict=True)]
     names = ("windows", "boxes", "likely", "found", "scores")
     ids = np.array([prepared.table["id"].iat[row] for row in chosen], str)
     with disk.atomic(folder / NAME) as part, part.open("wb") as file:
         np.savez(file, ids=ids, **dict(zip(names, parts, strict=True)))
-
-
-def _evenly(count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(PICTURES, count)).astype(int))
 
 
 def _one(network, view: View, row: int, frame: Frame) -> tuple:

@@ -141,25 +141,23 @@ def test_the_reader_of_tgs_finds_every_image(folder, raw):
     assert not [image.id for image in data.images if image.doubt and image.doubt(image.labels())]
 
 
-def test_masks_that_a_table_cut_off_does_not_name_are_said(small, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("train.csv", "1 mask(s) are of images that train.csv does not name"),
+        (
+            "sample_submission.csv",
+            "1 image(s) are named by neither train.csv nor sample_submission.csv, and left out: ",
+        ),
+    ],
+)
+def test_what_a_table_cut_off_does_not_name_is_said(small, tmp_path, file, said):
     demo.draw(tmp_path)
-    table = tmp_path / "train.csv"
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(lines[:-1]))
+    lines = (tmp_path / file).read_text().splitlines(keepends=True)
+    (tmp_path / file).write_text("".join(lines[:-1]))
     with RawFiles(tmp_path) as files:
         (note,) = tgs.read(files).notes
-    assert note.startswith("1 mask(s) are of images that train.csv does not name") and lines[-1].split(",")[0] in note
-
-
-def test_images_that_a_sample_cut_off_does_not_name_are_said(small, tmp_path):
-    demo.draw(tmp_path)
-    table = tmp_path / "sample_submission.csv"
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(lines[:-1]))
-    with RawFiles(tmp_path) as files:
-        (note,) = tgs.read(files).notes
-    assert note.startswith("1 image(s) are named by neither train.csv nor sample_submission.csv, and left out: ")
-    assert lines[-1].split(",")[0] in note
+    assert note.startswith(said) and lines[-1].split(",")[0] in note
 
 
 def test_a_sample_that_names_a_train_image_is_refused(small, tmp_path):

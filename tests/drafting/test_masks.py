@@ -404,6 +404,16 @@ def test_masks_that_may_be_inverted_are_warned_of_and_never_flipped(tmp_path):
     assert "inverted" not in said_of(tmp_path / "black", WHITE, ONE)[0]
 
 
+@pytest.mark.parametrize("answer", ["", "objects"])
+def test_masks_of_which_some_may_be_inverted_are_named_and_never_flipped(tmp_path, answer):
+    masks = [255 - mask if i % 2 else mask for i, mask in enumerate(WHITE)]
+    draft, labels = drafted(folder_of(tmp_path, masks), answer)
+    (line,) = [line for line in draft.said if "exchanged" in line or "inverted" in line]
+    assert line.startswith("warning: the class lies along the frame of 6 masks (masks/p01.png, masks/p03.png, ")
+    assert "within that of 6 (masks/p00.png, masks/p02.png, " in line
+    assert all(np.array_equal(found > 0, mask > 0) for found, mask in zip(labels, masks, strict=True))
+
+
 # values
 
 VALUES = {

@@ -458,6 +458,14 @@ def test_of_pictures_asked_for_by_a_pattern_those_of_other_parts_have_it_too(tmp
     assert "9 file(s) are not used" in said
 
 
+def test_what_is_to_be_answered_may_lie_in_no_folder(tmp_path):
+    truth = {f"{i}": pair(tmp_path, f"field/{i}.png", f"masks/{i}.png", i) for i in range(4)}
+    for i in range(2):
+        save(tmp_path / f"asked_{i}.png", scene(70 + i)[0])
+    data, _ = check(tmp_path, truth, "", "masks", "asked_*.png")
+    assert [image.id for image in data.images if image.part == "test"] == ["asked_0", "asked_1"]
+
+
 def test_pictures_and_masks_by_patterns_in_folders_of_parts_and_towns(tmp_path):
     truth = {}
     for part in ("train", "val"):

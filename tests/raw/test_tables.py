@@ -9,6 +9,7 @@ from pipeline.store.submission import Format
 
 LONG = " ".join(f"{start} 2" for start in range(1, 200_001, 4))
 FORM = Format("id", "rle")
+DAYS = Format(id_column=("case", "day"))
 
 
 def read(folder, content: bytes, *columns, name="t.csv", **options):
@@ -88,6 +89,14 @@ def test_what_is_wrong_with_a_table_is_a_line(tmp_path, content, says):
             Format("id", "rle", class_column="class"),
             "row 3: the class 'z' is none of x, y",
         ),
+        (b"case,day,rle\na,1,\na,,\n", DAYS, "row 3: the column 'day' is blank"),
+        (b"case,day,rle\n,1,\n", DAYS, "row 2: the column 'case' is blank"),
+        (b"case,day,rle\na,1,\na,2,\na,1,\n", DAYS, "row 4: a, 1 is in row 2"),
+        (
+            b"case,organ,rle\na,x,\na,z,\n",
+            Format(id_column=("case", "organ"), joined=True),
+            "row 3: the class 'z' is none of x, y",
+        ),
     ],
 )
 def test_a_sample_of_another_form_is_refused(content, form, says):
@@ -102,6 +111,12 @@ def test_a_sample_may_name_an_image_for_each_object(tmp_path):
         found = tables.sample(raw, Format("id", "rle", several=True), "s.csv")
         assert (found.ids, found.content) == (["a", "b"], b"id,rle\na,1 1\na,3 1\nb,\n")
         assert tables.sample(raw, FORM) == tables.Sample([], None)
+
+
+def test_a_sample_may_name_an_image_in_several_columns(tmp_path):
+    (tmp_path / "s.csv").write_bytes(b"case,day,rle\na,1,\na,2,1 1\nb,1,\n")
+    with RawFiles(tmp_path) as raw:
+        assert tables.sample(raw, DAYS, "s.csv").ids == ["a_1", "a_2", "b_1"]
 
 
 def test_blank_lines_of_a_sample_are_left_out_and_else_its_bytes_are_kept():

@@ -18,7 +18,7 @@ from pipeline.raw import images as checks
 from pipeline.raw import written
 from pipeline.raw.files import RawFiles, fingerprints
 from pipeline.raw.folders import read_folders
-from pipeline.raw.masks import near
+from pipeline.raw.masks import class_ids, near
 from pipeline.recipe import Recipe
 from pipeline.runs import encoding
 from pipeline.runs.job import Job
@@ -746,3 +746,16 @@ def test_forgiven_pixels_are_counted_over_all_images(tmp_path):
     chosen = competition(read=lambda raw: read_folders(raw, labels=near({"background": 0, "object": 255})))
     info = prepared(folder_of(tmp_path / "raw", masks), tmp_path / "out", chosen)
     assert "2 image(s), 3 pixel(s): the value is no class's, the nearest is taken: p01, p03" in info["notes"]
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_masks_of_which_some_may_be_inverted_are_said(tmp_path, classes):
+    """Of one class: of several each may lie along the frame in some pictures."""
+    masks = [1 - scene(seed) if seed % 2 else scene(seed) for seed in range(8)]
+    task = Binary(("x",)) if classes == 1 else MultiClass(("back", "x"))
+    form = Format(class_column="class" if classes > 1 else "")
+    chosen = competition(task=task, format=form, read=lambda raw: read_folders(raw, labels=class_ids(2)))
+    info = prepared(folder_of(tmp_path / "raw", masks), tmp_path / "out", chosen)
+    said = [line for line in info["notes"] if "exchanged" in line]
+    assert len(said) == (classes == 1)
+    assert all("along the frame of 4 masks (p01, p03, p05" in line and "within that of 4 (p00" in line for line in said)

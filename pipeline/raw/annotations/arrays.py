@@ -35,7 +35,7 @@ from pipeline.raw.masks import Labels, with_channels
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.meaning.looks import Masks
 from pipeline.raw.places.names import forms, normal
-from pipeline.raw.places.survey import evenly
+from pipeline.raw.places.survey import seen_of
 from pipeline.raw.values import of_image
 
 
@@ -180,7 +180,7 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
         return None
     found = _find(raw, places)
     pairs = [*found.train.values(), *found.valid.values()]
-    chosen = evenly(pairs, pairs[0][0].image()[..., 0].size)
+    chosen = seen_of(pairs, pairs[0][0].image()[..., 0].size)
     chosen = [(mask, image.image().shape[:2]) for image, mask in chosen]
     looks = layers.looked_at((f"mask {item.where}", mask) for item, mask in _read(chosen))
     is_layered = looks.count > 1 and not looks.colours

@@ -5,9 +5,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.raw.annotations import no_runs
 from pipeline.raw.annotations.headers import CLASS_NAMES, MEASURE_NAMES, RLE_NAMES, SIZE_NAMES
-from pipeline.raw.annotations.keys import SEEN, Keys, Pictures, by_given, evenly, keys_of
+from pipeline.raw.annotations.keys import SEEN, Keys, Pictures, by_given, keys_of
 from pipeline.raw.annotations.whereabouts import Gallery
 from pipeline.raw.tables import Row
 from pipeline.store.dialect import NOTHING, Format
@@ -82,7 +83,7 @@ def rle_columns(rows: list[Row]) -> tuple[list[str], list[str]]:
     for name in rows[0].fields:
         # of those alone that say something, whatever comes between them
         filled = [field for row in rows if (field := row.fields[name].strip()).lower() not in NOTHING]
-        numbers = [field for field in evenly(filled, 4 * SEEN) if re.search(r"\d", field)]
+        numbers = [field for field in evenly.some(filled, 4 * SEEN) if re.search(r"\d", field)]
         runs = [field for field in numbers if _LIST.fullmatch(field) and _PAIR.search(field)]
         if not filled and RLE_NAMES.search(name):
             blank.append(name)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.imaging import evenly
 from pipeline.raw.annotations import misfits
 from pipeline.raw.annotations.fields import Fields, by_image, mask_of, pixels_of
 from pipeline.store.dialect import ORDERS, Format, Runs
@@ -22,7 +23,7 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
     """
     if not fields.texts:
         return dialect, []
-    chosen = _evenly(list(dict.fromkeys(fields.images)))
+    chosen = evenly.some(list(dict.fromkeys(fields.images)), MOST)
     sizes = {name: fields.size(name) for name in chosen}
     misfits.refuse_no_runs(dialect, fields, sizes)
     dialect, said_relative = _relative(replace(dialect, first=0, relative=False), fields, sizes)
@@ -37,10 +38,6 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
 
 def replace_starts(runs: Runs, first: int) -> Runs:
     return Runs(runs.rows, runs.starts - first, runs.lengths, runs.of_text)
-
-
-def _evenly(names: list[str]) -> list[str]:
-    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, MOST).astype(int))]
 
 
 def _relative(dialect: Format, fields: Fields, sizes: dict) -> tuple[Format, list[str]]:

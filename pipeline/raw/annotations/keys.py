@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.raw.annotations.headers import names_images
 from pipeline.raw.annotations.whereabouts import Gallery, bare
 from pipeline.raw.places.names import folder_of, stem, words
@@ -144,16 +145,12 @@ class _Candidate:
         return shown(self.keys.columns)
 
 
-def evenly(rows: list, most: int) -> list:
-    return rows[:: max(1, len(rows) // most)]
-
-
 def keys_of(rows: list[Row], columns: list[str], gallery: Gallery, where: str) -> tuple[Keys, list[str]]:
     """What names the pictures, and what is said of other columns that could.
 
     Raises UserError where nothing does, or where two do that would give masks to different pictures.
     """
-    seen = evenly(rows, SEEN)
+    seen = evenly.some(rows, SEEN)
     columns = [name for name in columns if all(len(row.fields[name]) <= LONGEST for row in seen)]
     found: list[_Candidate] = []
     for kind, tried in enumerate(_usual_keys(columns, Pictures(gallery))):
@@ -173,7 +170,7 @@ def keys_of(rows: list[Row], columns: list[str], gallery: Gallery, where: str) -
 
 def by_given(keys: Keys, rows: list[Row], gallery: Gallery) -> Pictures:
     """How pictures are found by keys that somebody gives."""
-    seen = evenly(rows, SEEN)
+    seen = evenly.some(rows, SEEN)
     found = None if _candidates([keys], 0, seen) else template(gallery, [keys.called(row) for row in seen])
     return Pictures(gallery, found) if found else keys.pictures
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.imaging import evenly
 from pipeline.raw.annotations import no_runs
 from pipeline.raw.annotations.fields import Fields, by_image, mask_of, pixels_of
 from pipeline.store.dialect import Format, Runs
@@ -25,7 +26,7 @@ def refuse_no_runs(dialect: Format, fields: Fields, sizes: dict) -> None:
 
 def _refuse_single_ones(fields: Fields) -> None:
     """Raises UserError where most numbers are one more than the one before: all pixels, and not the runs of them."""
-    texts = fields.texts[:: max(1, len(fields.texts) // 50)]
+    texts = evenly.some(fields.texts, 50)
     # the beginning tells; the last number of it may be cut
     lists = [np.array(no_runs.numbers(text if len(text) < 2000 else text[:2000].rpartition(" ")[0])) for text in texts]
     steps = np.concatenate([np.diff(own) for own in lists])

@@ -4,9 +4,10 @@ compressed ones. Told by the names of their columns and by what they hold, and r
 import re
 
 from pipeline.errors import UserError
+from pipeline.imaging import evenly
 from pipeline.raw.annotations.coco_json import uncompressed
 from pipeline.raw.annotations.headers import BOX_NAMES, OUTLINE_NAMES, RLE_NAMES, of_box
-from pipeline.raw.annotations.keys import SEEN, evenly
+from pipeline.raw.annotations.keys import SEEN
 from pipeline.raw.tables import Row
 from pipeline.store.dialect import NOTHING
 
@@ -26,7 +27,7 @@ def numbers(field: str) -> list[float]:
 
 def are_coordinates(name: str, fields: list[str]) -> str:
     """What boxes and outlines are, for a message; blank for other columns. By the name of a column and its numbers."""
-    fields = evenly(fields, _MOST)
+    fields = evenly.some(fields, _MOST)
     if not (BOX_NAMES.match(name) or OUTLINE_NAMES.search(name) or any("." in field for field in fields)):
         return ""
     lists = [numbers(field) for field in fields if field.strip().lower() not in NOTHING]
@@ -56,7 +57,7 @@ def _in_order(lists: list[list[float]]) -> bool:
 def refusal(rows: list[Row], where: str) -> str:
     """Which columns hold something else than run lengths, what, and what to do; blank where none does."""
     for name in rows[0].fields:
-        filled = [row for row in evenly(rows, SEEN) if row.fields[name].strip().lower() not in NOTHING]
+        filled = [row for row in evenly.some(rows, SEEN) if row.fields[name].strip().lower() not in NOTHING]
         if filled and (what := are_coordinates(name, [row.fields[name] for row in filled])):
             return f"{where}, row {filled[0].number}: '{filled[0].fields[name][:40]}' in the column {name} {what}"
     four = of_box(list(rows[0].fields))
@@ -68,7 +69,7 @@ def refusal(rows: list[Row], where: str) -> str:
 def _of_other_numbers(rows: list[Row], where: str) -> str:
     """Run lengths that are not written as pairs of whole numbers."""
     for name in filter(RLE_NAMES.search, rows[0].fields):
-        filled = [row for row in evenly(rows, SEEN) if row.fields[name].strip().lower() not in NOTHING]
+        filled = [row for row in evenly.some(rows, SEEN) if row.fields[name].strip().lower() not in NOTHING]
         fields = [row.fields[name].strip() for row in filled[:50]]
         here = f"{where}, row {filled[0].number}: '{fields[0][:40]}' in the column {name}" if fields else ""
         if fields and all("." in field and numbers(field) for field in fields):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.raw.files import RawFiles
 from pipeline.raw.meaning.colours import COLOURED, colour_of, values_of
 from pipeline.raw.places.candidates import LOSSY
@@ -91,7 +92,7 @@ def _are_numbers(greys: set[int]) -> bool:
 def _seen(raw: RawFiles, masks: list[str]) -> tuple[set[Colour], bool]:
     """The colours in some of the masks, and whether there are others than greys."""
     values = set()
-    for name in masks[:: max(1, len(masks) // _MOST)]:
+    for name in evenly.some(masks, _MOST):
         try:
             values |= set(np.unique(values_of(raw.picture(name))).tolist())
         except UserError as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.competition import RawData
 from pipeline.errors import UserError, shown
+from pipeline.imaging import evenly
 from pipeline.raw.annotations.assembled import Annotated, Drawn, Ways, assembled, unlisted_notes
 from pipeline.raw.annotations.drawn import CENTRES, Outline, points_of, polygon
 from pipeline.raw.annotations.seen import OF_OUTLINES, Seen
@@ -102,7 +103,7 @@ class _Found:
     def points(self, raw: RawFiles) -> str:
         chosen = [path for path, lines in self.lines.items() if lines]
         outlines = []
-        for path in chosen[:: max(1, len(chosen) // _MOST)]:
+        for path in evenly.some(chosen, _MOST):
             height, width = raw.picture(path).shape[:2]
             outlines += [shares * (width, height) for _, shares, _ in self.lines[path]]
         return points_of(outlines)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.imaging import evenly
 from pipeline.raw.files import RawFiles
 from pipeline.raw.meaning.colours import values_of
 from pipeline.raw.pixels.alpha import has_alpha
@@ -67,7 +68,7 @@ def judged(raw: RawFiles, layout, known: tuple[str, ...]) -> Candidate:
     try:
         found = layout.find(raw)
         masks = {name: layer[name][0] for layer in found.masks[:1] for name in layer if name in found.train}
-        seen = [_values(raw, page) for page in _few(list(masks.values()))]
+        seen = [_values(raw, page) for page in evenly.some(list(masks.values()), LOOKED_AT)]
     except UserError as error:
         reason = str(error).removeprefix(f"{raw.folder}: ").partition(";")[0]
         return Candidate(layout.layers, place=place, why_not=reason)
@@ -82,10 +83,6 @@ def judged(raw: RawFiles, layout, known: tuple[str, ...]) -> Candidate:
         covers=share,
         is_field=_is_field(seen),
     )
-
-
-def _few(items: list) -> list:
-    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, LOOKED_AT).astype(int))] if items else []
 
 
 def _values(raw: RawFiles, page: Page) -> np.ndarray:
@@ -126,7 +123,7 @@ def image_and_mask(raw: RawFiles, files: dict[str, list[str]]) -> tuple[str, str
     """
     counts = {}
     for kind, there in files.items():
-        looks = [_values(raw, Page(name)) for name in _few(there)]
+        looks = [_values(raw, Page(name)) for name in evenly.some(there, LOOKED_AT)]
         lossy = Counter(name.lower().endswith(LOSSY) for name in there).most_common(1)[0][0]
         counts[kind] = (float(np.median([len(np.unique(values)) for values in looks])), lossy)
     (mask, few), (image, many) = sorted(counts.items(), key=lambda item: item[1])

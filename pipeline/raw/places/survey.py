@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.imaging import evenly
 from pipeline.raw.files import RawFiles
 from pipeline.raw.meaning.colours import is_grey, without_alpha
 from pipeline.raw.meaning.looks import Looks, Masks, look
@@ -81,8 +82,8 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
     pairs = _pairs(found)
     if not pairs:
         layouts.refuse_only_tests(raw, layout)
-    chosen = evenly(pairs, pairs[0][1].read(raw)[..., 0].size)
-    looks = [_look(image.read(raw)) for image, _ in chosen[:: -(-len(chosen) // 50)]]
+    chosen = seen_of(pairs, pairs[0][1].read(raw)[..., 0].size)
+    looks = [_look(image.read(raw)) for image, _ in evenly.some(chosen, 50)]
     sizes = set()
 
     def read():
@@ -108,10 +109,9 @@ def survey(raw: RawFiles, images: str = "", masks: str = "", test: str = "") -> 
     )
 
 
-def evenly(pairs: list, pixels: int) -> list:
+def seen_of(pairs: list, pixels: int) -> list:
     """Those of many that are looked at, where each is an image of so many pixels, or its mask, or both."""
-    count = min(MOST, max(FEWEST, MOST_PIXELS // pixels))
-    return [pairs[i] for i in np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
+    return evenly.some(pairs, min(MOST, max(FEWEST, MOST_PIXELS // pixels)))
 
 
 def _pairs(found: Found) -> list[tuple[Page, Page]]:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from pipeline.imaging import evenly
 from pipeline.reporting.shared import pictures
 from pipeline.store.prepared import Prepared
 from pipeline.tasks.task import Task
@@ -37,7 +38,7 @@ def choose(coverage: np.ndarray, constant: np.ndarray, count: int, row: int) -> 
         rows = np.flatnonzero(of_band == band)
         rows = rows[~constant[rows]] if (~constant[rows]).any() else rows
         rows = rows[np.argsort(coverage[rows], kind="stable")]
-        found[int(band)] = rows[np.unique(np.linspace(0, len(rows) - 1, min(each, len(rows))).round().astype(int))]
+        found[int(band)] = rows[evenly.places(len(rows), each)]
     return found
 
 

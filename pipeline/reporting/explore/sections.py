@@ -4,6 +4,7 @@ import numpy as np
 
 from pipeline.competition import coverage_class
 from pipeline.errors import shown
+from pipeline.imaging import evenly
 from pipeline.reporting.explore import gallery
 from pipeline.reporting.explore.facts import Explored
 from pipeline.reporting.shared import charts
@@ -135,7 +136,7 @@ def extra(found: Explored) -> list[dict]:
         x, y = x[known], y[known]
         if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
             continue
-        drawn = np.unique(np.linspace(0, len(x) - 1, min(len(x), DOTS)).astype(int))
+        drawn = evenly.places(len(x), DOTS)
         chart = charts.scatter(f"{name} and coverage", x[drawn], y[drawn], (name, "coverage"), _means(x, y))
         ranks = [np.unique(part, return_inverse=True)[1] for part in (x, y)]
         means = {part: _mean(given[mask]) for part, mask in parts(found).items()}

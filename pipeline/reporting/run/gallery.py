@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.imaging import evenly
 from pipeline.imaging.average_precision import scores_of
 from pipeline.reporting.run.held_out import HeldOut
 from pipeline.reporting.run.submitted import Submitted, labels_of_rows
@@ -37,7 +38,7 @@ def choose(scores: np.ndarray, wrong: np.ndarray, coverage: np.ndarray, count: i
     # many tie at the top: take them evenly over coverage
     top = order[scores[order] >= scores[order[min(count, len(order)) - 1]]] if len(order) else order
     top = top[np.argsort(coverage[top], kind="stable")]
-    best = top[np.unique(np.linspace(0, len(top) - 1, min(count, len(top))).round().astype(int))]
+    best = top[evenly.places(len(top), count)]
     return {"worst": worst, "typical": typical, "best": best}
 
 

@@ -68,11 +68,12 @@ def test_rectangles_and_circles(tmp_path, drawn, pixels):
     assert found.labels["a"].sum() == pixels
 
 
+MASK = np.pad(np.full((2, 4), 255, np.uint8), ((1, 1), (2, 0)))
+IN_THE_JSON = base64.b64encode(cv2.imencode(".png", MASK)[1].tobytes()).decode()
+
+
 def test_masks_in_the_json(tmp_path):
-    mask = np.zeros((4, 6), np.uint8)
-    mask[1:3, 2:] = 255
-    text = base64.b64encode(cv2.imencode(".png", mask)[1].tobytes()).decode()
-    found = Read(one(tmp_path, [shape([[7, 5], [12, 8]], kind="mask", mask=text)]), read_labelme)
+    found = Read(one(tmp_path, [shape([[7, 5], [12, 8]], kind="mask", mask=IN_THE_JSON)]), read_labelme)
     assert found.labels["a"].sum() == 8 and found.labels["a"][6:8, 9:13].all()
 
 
@@ -150,6 +151,9 @@ def test_pictures_without_a_json(tmp_path):
         (shape([[1, 1], [9, 9], [float("nan"), 3]]), "shape 1 has points that are infinite or no numbers"),
         (shape([[900, 900], [990, 990], [900, 990]]), "shape 1 .*lies outside of the picture"),
         (shape([[1, 1], [5, 5]], kind="mask", mask="?"), "shape 1 has a mask that cannot be read"),
+        (shape([], kind="mask", mask=IN_THE_JSON), "shape 1 is a mask without the point of its corner"),
+        (shape([]), "shape 1 is a polygon of 0 point"),
+        (shape([], kind="circle"), "shape 1 is a circle of 0 points, not of 2"),
         ({"label": "a"}, "shape 1 has no label or no points"),
         ({"label": "a", "points": [[1, 2], [3]]}, "shape 1 has points that are no pairs of numbers"),
     ],

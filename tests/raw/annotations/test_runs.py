@@ -8,6 +8,7 @@ from pipeline.errors import UserError
 from pipeline.raw.annotations import runs as reader
 from pipeline.raw.annotations.runs import read_runs
 from pipeline.store.dialect import Format
+from tests.raw import layout_example
 from tests.raw.annotations.scenes import HEIGHT, WIDTH, Read, looked, runs, save, scene, table
 
 
@@ -691,6 +692,14 @@ def test_columns_separated_by_something_else_than_commas(tmp_path, separator, ca
     (tmp_path / "sample_submission.csv").write_text(f"id{separator}rle\nt0{separator}\n")
     with pytest.raises(UserError, match=rf"sample_submission.csv has columns separated by {called}, not by commas"):
         looked(tmp_path, reader)
+
+
+def test_a_table_that_is_named_is_read_though_arrays_lie_beside_it(tmp_path):
+    truth = one_class(tmp_path)
+    (tmp_path / "train.csv").rename(tmp_path / "train.tsv")
+    (tmp_path / "train.tsv").write_text((tmp_path / "train.tsv").read_text().replace(",", "\t"))
+    np.save(tmp_path / "features.npy", np.zeros((6, 8)))
+    layout_example.check(tmp_path, truth, "", "train.tsv")
 
 
 @pytest.mark.parametrize("first", ["t1", "t0"], ids=["run lengths", "a picture with nothing in it"])
