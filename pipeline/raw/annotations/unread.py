@@ -1,6 +1,7 @@
 """What lies beside pictures without masks and looks like annotations, but is not read: which file it is, of which
 program, and why, so that nobody looks for folders instead."""
 
+import itertools
 import re
 
 from pipeline.errors import UserError
@@ -30,6 +31,7 @@ _PROGRAMS = (
 def why(raw: RawFiles) -> str:
     """Why a file that looks like annotations is not read, in a line; blank where there is none."""
     told = (_of_table(raw, name) if name.lower().endswith(TABLES) else _of_program(raw, name) for name in raw.names)
+    told = itertools.chain(told, (_of_text(raw, name) for name in raw.names if name.lower().endswith(".txt")))
     return next((line for line in told if line), "")
 
 
@@ -43,6 +45,13 @@ def _of_table(raw: RawFiles, name: str) -> str:
         # in UTF-16 every other byte is 0
         return str(error) if LONG.search(raw.read(name).replace(b"\0", b"")) else ""
     return no_runs.refusal(rows, where)
+
+
+def _of_text(raw: RawFiles, name: str) -> str:
+    """A table that is called otherwise, as spreadsheets save their "Unicode text"."""
+    if not LONG.search(raw.read(name)[:_HEAD].replace(b"\0", b"")):
+        return ""
+    return f"{raw.where(name)} holds run lengths, but tables are read by their ending; call it {TABLES[0]}"
 
 
 def _of_program(raw: RawFiles, name: str) -> str:
