@@ -18,7 +18,7 @@ from pipeline.drafting.scores import scored
 from pipeline.errors import UserError, shown
 from pipeline.imaging import evenly
 from pipeline.raw import annotations
-from pipeline.raw.annotations.array_files import ARRAYS
+from pipeline.raw.annotations.array_formats import ARRAYS
 from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.files import RawFiles
 from pipeline.raw.masks import is_grey
@@ -31,7 +31,7 @@ from pipeline.store.dialect import Format
 MOST = 100  # images looked at, evenly spread
 OVERLAPS = 0.01  # of what is covered; less is where outlines touch
 # what may be named in the place of the folder of masks
-FILES = (".csv", ".tsv", ".json", ".npy", ".npz")
+FILES = (".csv", ".tsv", ".json", *ARRAYS)
 _GROUP = """\
         # images of one patient or drive must not be on both sides of a fold: what their names share, as a regular
         # expression with one group (group=r"^(.+)_\\d+$") or a function of the name

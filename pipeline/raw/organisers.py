@@ -16,7 +16,6 @@ from pipeline.store.dialect import ORDERS, Format
 from pipeline.store.submission import rows_of
 
 TRIED = 20  # images by which the field at fault is looked for
-HEADER = 1 << 16  # bytes in which the names of a csv's columns end
 
 
 class Organisers:
@@ -73,7 +72,7 @@ class Organisers:
 def _rows(raw: RawFiles, name: str, form: Format, ids: set[str]) -> dict[str, set]:
     """The rows of each image; {} where the table is none of train images in this format."""
     content = raw.read(name)
-    header = content[:HEADER].decode("utf-8-sig", "replace").splitlines()[:1]
+    header = tables.first_lines(content)[:1]
     # a train csv may have them in another order than the submission
     if not header or sorted(field.strip().strip('"') for field in header[0].split(",")) != sorted(form.columns):
         return {}

@@ -4,6 +4,7 @@ What is wrong with a table is said in one line that names the file and the row, 
 of the columns are row 1).
 """
 
+import codecs
 import csv
 import io
 import re
@@ -16,19 +17,23 @@ from pipeline.store.submission import Format
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _HEADER = 1 << 16  # bytes that the first line is looked for in
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what Excel's "Unicode text" begins with
+_SAYS_SEPARATOR = re.compile(r'"?sep=(.?)"?\s*')  # a first line by which Excel knows what separates columns
 _NUMBERS = re.compile(r"\[?\d+([ ,;]+\d+){3,}\]?")
 
 
 def rows(raw: RawFiles, file_name: str, *columns: str, key: tuple[str, ...] = ()) -> list[dict[str, str]]:
     """The rows of the table of that name, wherever it lies, by the names of its columns; none where there is none.
 
-    With or without a byte order mark, with any line ends, with fields of any length; blank lines are left out.
+    With or without a byte order mark, in UTF-8 or, with one, in UTF-16; with any line ends, with fields of any length;
+    blank lines are left out.
 
     Args:
         columns: that must be there. key: those which together name a row: none blank, no two rows alike.
 
     Raises:
-        UserError: it is no csv in UTF-8, has no rows, or lacks a column; a row with more or fewer fields than names.
+        UserError: it is no csv in UTF-8 or UTF-16, has no rows, or lacks a column; a row with more or fewer fields than
+            names.
     """
     name = raw.one(file_name)
     if name is None:
@@ -90,9 +95,10 @@ def _class(row: "Row", form: Format) -> str:
 
 
 def as_read_later(content: bytes, form: Format) -> bytes:
-    """A checked sample as the submission's own reader wants it: without blank lines, otherwise the same bytes."""
-    records = _records(content.decode("utf-8-sig"), "", ",")
-    if all(record for _, record in records):
+    """A checked sample as the submission's own reader wants it: in UTF-8, without blank lines, otherwise the same
+    bytes."""
+    records = _records(_text(content, ""), "", ",")
+    if all(record for _, record in records) and not is_utf_16(content):
         return content
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(record for _, record in records if record)
@@ -145,10 +151,24 @@ def records(content: bytes, where: str) -> list[list[str]]:
 
 def separator_of(content: bytes) -> str:
     """What separates the columns by the first line that is not blank: a comma, where it has none and one of them a
-    semicolon (as spreadsheets write in Europe), a tab or a bar."""
-    lines = (line for line in content[:_HEADER].decode("utf-8-sig", "replace").splitlines() if line.strip())
-    plain = re.sub('"[^"]*"', "", next(lines, ""))
+    semicolon (as spreadsheets write in Europe), a tab or a bar. Such a line may say it (Excel's `sep=;`)."""
+    lines = first_lines(content)
+    said = _SAYS_SEPARATOR.fullmatch(lines[0]) if lines else None
+    if said and said[1] in SEPARATORS:
+        return said[1]
+    plain = re.sub('"[^"]*"', "", next(iter(lines), ""))
     return next((separator for separator in SEPARATORS if separator in plain), ",")
+
+
+def first_lines(content: bytes) -> list[str]:
+    """Those lines of the beginning of a table that are not blank; what cannot be decoded in them is replaced."""
+    encoding = "utf-16" if is_utf_16(content) else "utf-8-sig"
+    return [line for line in content[:_HEADER].decode(encoding, "replace").splitlines() if line.strip()]
+
+
+def is_utf_16(content: bytes) -> bool:
+    """Whether a table begins with a byte order mark of UTF-16."""
+    return content.startswith(_UTF_16) and not content.startswith(codecs.BOM_UTF32_LE)
 
 
 def _refuse_rows_as_header(header: list[str], where: str) -> None:
@@ -162,12 +182,14 @@ def _refuse_rows_as_header(header: list[str], where: str) -> None:
 
 
 def _text(content: bytes, where: str) -> str:
-    """Raises UserError for what is no text in UTF-8."""
+    """Raises UserError for what is no text in UTF-8, or in UTF-16 with its mark."""
+    if is_utf_16(content):
+        return _text_of_utf_16(content, where)
     place = content.find(b"\0")
     if place >= 0:
         raise UserError(
-            f"{where}, row {_row_at(content, place)}: holds a NUL byte: it is damaged or in UTF-16; download it again, "
-            "or save it as csv in UTF-8"
+            f"{where}, row {_row_at(content, place)}: holds a NUL byte: it is damaged, or in UTF-16 without its mark; "
+            "download it again, or save it as csv in UTF-8"
         )
     try:
         return content.decode("utf-8-sig")
@@ -178,6 +200,21 @@ def _text(content: bytes, where: str) -> str:
             f"{where}, row {_row_at(content, place)}: the byte 0x{content[place]:02x} is not UTF-8 (Latin-1?); save it "
             "as csv in UTF-8"
         ) from error
+
+
+def _text_of_utf_16(content: bytes, where: str) -> str:
+    try:
+        text = content.decode("utf-16")
+    except UnicodeDecodeError as error:
+        row = len((error.object[2 : error.start].decode(error.encoding, "replace") + ".").splitlines())
+        raise UserError(
+            f"{where}, row {row}: UTF-16 that is cut off or damaged; download it again, or save it as csv in UTF-8"
+        ) from error
+    place = text.find("\0")
+    if place >= 0:
+        row = len((text[:place] + ".").splitlines())
+        raise UserError(f"{where}, row {row}: holds a NUL: it is damaged; download it again")
+    return text
 
 
 def _row_at(content: bytes, place: int) -> int:
@@ -195,7 +232,9 @@ def _records(text: str, where: str, separator: str) -> list[tuple[int, list[str]
     try:
         # line ends as they are: a lone CR ends a row, too
         for record in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator):
-            found.append((len(found) + 1, record))
+            # a first line that says how columns are separated is no row
+            is_row = found or not _SAYS_SEPARATOR.fullmatch(separator.join(record))
+            found.append((len(found) + 1, record if is_row else []))
     except csv.Error as error:
         raise UserError(
             f"{where}, row {len(found) + 1}: not a csv ({error}); download it again, or mend the row"

@@ -15,6 +15,7 @@ from pipeline.imaging import rle
 from pipeline.imaging.rle import RunError
 
 ORDERS = ("down", "across")
+ENDS = ("inclusive", "exclusive")
 # what a zip holds in place of a csv: a volume in each file, or an image
 VOLUMES, PICTURES = ".tif", ".png"
 # what programs write where there is nothing
@@ -59,6 +60,8 @@ class Format:
         order: `down` the columns or `across` the rows.
         first: the number of the first pixel, 1 or 0.
         relative: whether a start is counted from the end of the run before it.
+        ends: what stands behind a start in place of its length: the last pixel of the run (`inclusive`), the one behind
+            it (`exclusive`); blank for lengths.
         empty: what a field without pixels holds (blank, `-1`, a word); None where there is no row at all.
         ordered: whether the order of the rows counts.
         header: the columns in their order, where it is another than image, class, run lengths.
@@ -80,6 +83,7 @@ class Format:
     order: str = "down"
     first: int = 1
     relative: bool = False
+    ends: str = ""
     empty: str | None = ""
     ordered: bool = True
     header: tuple[str, ...] = ()
@@ -98,6 +102,8 @@ class Format:
             raise ValueError(f"values={self.values!r}: wanted are different whole numbers from 0 to 255, two at least")
         if self.order not in ORDERS:
             raise ValueError(f"order={self.order!r} is none of {', '.join(ORDERS)}")
+        if self.ends and (self.ends not in ENDS or self.relative):
+            raise ValueError(f"ends={self.ends!r} is none of {', '.join(ENDS)}, or not of absolute starts")
         if self.first not in (0, 1):
             raise ValueError(f"first={self.first!r}: the first pixel has the number 0 or 1")
         if self.joined and self.class_column:
@@ -179,7 +185,7 @@ class Format:
         text = field.strip()
         if text.lower() in NOTHING or (self.empty is not None and text == self.empty):
             return True
-        return text.endswith(" 0") and bool(_NO_LENGTH.fullmatch(text))
+        return not self.ends and text.endswith(" 0") and bool(_NO_LENGTH.fullmatch(text))
 
     def parse(self, fields: list[str]) -> Runs:
         """The runs of many fields, in one pass.
@@ -229,6 +235,8 @@ class Format:
         except RunError as error:
             raise RunError(int(of_text[error.row]), str(error)) from error
         starts, lengths = np.minimum(starts, most), np.minimum(lengths, most)
+        if self.ends:
+            lengths = lengths - starts + (self.ends == "inclusive")
         if self.relative:
             starts = _absolute(rows, starts, lengths)
         return Runs(rows, starts + (1 - self.first), lengths, of_text)
@@ -254,7 +262,7 @@ class Format:
             return self.empty
         if len(texts) > 1 and not self.between:
             raise ValueError(f"{len(texts)} objects for one field")
-        if self.first == 1 and not self.relative and not self.brackets:
+        if self.first == 1 and not self.relative and not self.ends and not self.brackets:
             return (self.between or " ").join(texts)
         return self._fields(*rle.parse_many(texts), len(texts))
 
@@ -331,6 +339,8 @@ class Format:
             starts = np.where(np.r_[True, rows[1:] != rows[:-1]], starts - 1 + self.first, starts - before)
         else:
             starts = starts - 1 + self.first
+        if self.ends:
+            lengths = starts + lengths - (self.ends == "inclusive")
         numbers = np.stack([starts, lengths], axis=-1)
         return (self.between or " ").join(self._written(numbers[rows == i].ravel()) for i in range(count))
 

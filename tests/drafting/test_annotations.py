@@ -309,11 +309,27 @@ def test_boxes_beside_annotations_that_are_read_are_no_matter(made, tmp_path):
     assert equal(made()[1], truth)
 
 
-def test_a_csv_in_utf_16_is_refused_for_that(made, tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+def test_a_csv_in_utf_16_is_read_by_its_mark(made, tmp_path, encoding):
+    truth = of_runs.one_class(tmp_path / "raw")
+    path = tmp_path / "raw" / "train.csv"
+    path.write_bytes(path.read_text().encode(encoding))
+    if encoding == "utf-16":
+        _, prepared, out = made()
+        assert equal(prepared, truth) and "train.csv is in UTF-16, by its byte order mark" in out
+        return
+    with pytest.raises(UserError, match=r"train.csv, row 1: holds a NUL byte: it is damaged, or in UTF-16 without its"):
+        made()
+
+
+def test_a_table_that_is_called_as_a_text_is_refused_for_that(made, tmp_path):
     of_runs.one_class(tmp_path / "raw")
     path = tmp_path / "raw" / "train.csv"
-    path.write_bytes(path.read_text().encode("utf-16"))
-    with pytest.raises(UserError, match=r"train.csv, row 1: holds a NUL byte: it is damaged or in UTF-16"):
+    (tmp_path / "raw" / "train.txt").write_bytes(path.read_text().encode("utf-16"))
+    path.unlink()
+    with pytest.raises(
+        UserError, match=r"train.txt holds run lengths, but tables are read by their ending; call it .csv"
+    ):
         made()
 
 

@@ -27,8 +27,11 @@ def read(folder, content: bytes, *columns, name="t.csv", **options):
         b"id,rle\ra,1 2\rb,",
         b"id,rle\n\na,1 2\n\n\nb,\n\n",
         b'"id","rle"\n"a","1 2"\n"b",""',
+        "id,rle\r\na,1 2\r\nb,\r\n".encode("utf-16"),
+        b"\xfe\xff" + "id,rle\na,1 2\nb,\n".encode("utf-16-be"),
+        b"sep=,\nid,rle\na,1 2\nb,\n",
     ],
-    ids=["plain", "mark", "CRLF", "CR", "blank lines", "quoted"],
+    ids=["plain", "mark", "CRLF", "CR", "blank lines", "quoted", "UTF-16", "UTF-16 BE", "sep="],
 )
 def test_what_spreadsheets_write_is_read(tmp_path, content):
     assert read(tmp_path, content) == [{"id": "a", "rle": "1 2"}, {"id": "b", "rle": ""}]
@@ -47,7 +50,9 @@ def test_run_lengths_of_a_large_mask_are_read(tmp_path):
         (b"id,rle\na,1 2\nb\xe9,3 4\n", "t.csv, row 3: the byte 0xe9 is not UTF-8 (Latin-1?); save it as csv in UTF-8"),
         (b"\xef\xbb\xbfid,rle\nb\xe9,3 4\n", "t.csv, row 2: the byte 0xe9"),
         (b"id,rle\rb\xe9,3 4\r", "t.csv, row 2: the byte 0xe9"),
-        ("id,rle\na,1 2\n".encode("utf-16"), "t.csv, row 1: holds a NUL byte: it is damaged or in UTF-16"),
+        ("id,rle\na,1 2\n".encode("utf-16-le"), "t.csv, row 1: holds a NUL byte: it is damaged, or in UTF-16 without"),
+        ("id,rle\na,1 2\n".encode("utf-16")[:-1], "t.csv, row 2: UTF-16 that is cut off or damaged"),
+        ("id,rle\na,1\0 2\n".encode("utf-16"), "t.csv, row 2: holds a NUL: it is damaged"),
         (b"id,rle\na,1\0 2\n", "t.csv, row 2: holds a NUL byte"),
         (b"id,rle\na,1 2\nb\n", "t.csv, row 3: 1 fields under 2 names"),
         (b"id,rle\n\na,1,2\n", "t.csv, row 3: 3 fields under 2 names"),
@@ -123,3 +128,5 @@ def test_blank_lines_of_a_sample_are_left_out_and_else_its_bytes_are_kept():
     kept = b"\xef\xbb\xbfid,rle\r\na,1 1\r\n"
     assert tables.as_read_later(kept, FORM) == kept
     assert tables.as_read_later(b"id,rle\n\na,1 1\n\n", FORM) == b"id,rle\na,1 1\n"
+    assert tables.as_read_later("id,rle\na,1 1\n".encode("utf-16"), FORM) == b"id,rle\na,1 1\n"
+    assert tables.as_read_later(b"sep=,\nid,rle\na,1 1\n", FORM) == b"id,rle\na,1 1\n"

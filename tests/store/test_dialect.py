@@ -13,10 +13,11 @@ from pipeline.imaging import rle
 from pipeline.store.dialect import Format
 
 DIALECTS = st.builds(
-    Format,
+    lambda relative, ends, **fields: Format(relative=relative, ends="" if relative else ends, **fields),
     order=st.sampled_from(["down", "across"]),
     first=st.sampled_from([0, 1]),
     relative=st.booleans(),
+    ends=st.sampled_from(["", "inclusive", "exclusive"]),
     brackets=st.booleans(),
     between=st.just(";"),
     empty=st.sampled_from(["", "-", "-1", "authentic", "1 0"]),
@@ -37,6 +38,9 @@ ACROSS = np.array([[1, 1, 1], [0, 0, 0]], bool)
         (Format(first=0, relative=True), "0 2 1 1", DOWN),
         (Format(first=1, relative=True), "1 2 1 1", DOWN),
         (Format(brackets=True), "[1, 2, 4, 1]", DOWN),
+        (Format(ends="inclusive"), "1 2 4 4", DOWN),
+        (Format(ends="exclusive", first=0), "0 2 3 4", DOWN),
+        (Format(ends="inclusive", first=0), "0 0", DOWN & ACROSS & ~np.roll(DOWN, 1, 1)),
     ],
 )
 def test_known_fields(dialect, field, mask):
@@ -187,6 +191,8 @@ def test_the_usual_order_of_columns_need_not_be_said():
     [
         {"order": "up"},
         {"first": 2},
+        {"ends": "open"},
+        {"ends": "inclusive", "relative": True},
         {"joined": True, "class_column": "class"},
         {"header": ("id",)},
         {"header": ("rle", "id", "class")},

@@ -1,20 +1,17 @@
 """Arrays among the raw files: which there are, and each image or mask of them by its id."""
 
 import functools
-import io
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.errors import UserError, shown
+from pipeline.raw.annotations.array_formats import ARRAYS, PACKED, arrays_of, is_plane
 from pipeline.raw.annotations.axes import channels_last, shape
 from pipeline.raw.annotations.whereabouts import Gallery, ids
 from pipeline.raw.files import RawFiles
 from pipeline.raw.places.names import PICTURES, Where
-
-ARRAYS = (".npy", ".npz")
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,7 @@ class Files:
 
     def _content(self, name: str) -> dict[str, np.ndarray]:
         """key -> array; of a .npy the key is blank."""
-        try:
-            found = np.load(io.BytesIO(self.raw.read(name)), allow_pickle=False)
-            return {key: found[key] for key in found.files} if hasattr(found, "files") else {"": found}
-        except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
-            said = "holds Python objects, not numbers" if "pickle" in str(error) else "is cut off or no array"
-            raise UserError(f"{self.raw.where(name)} {said}; save it with numpy.save as numbers") from error
+        return arrays_of(self.raw.read(name), name, self.raw.where(name))
 
     def array(self, name: str, key: str) -> np.ndarray:
         content = self.content(name)
@@ -75,15 +67,16 @@ def place_of(path: str, key: str) -> str:
 
 
 def items(files: Files, place: str) -> dict[str, Item]:
-    """id -> item of a folder, of one array, or of the arrays called so in every .npz (of a folder: `test:image`)."""
+    """id -> item of a folder, of one array, or of the arrays called so in every file of several (of a folder:
+    `test:image`)."""
     raw = files.raw
     name, _, key = place.partition(":")
     if is_stack(place):
         return _of_stack(files, name, key)
     if key:
-        paths = [own for own in raw.names if own.lower().endswith(".npz") and Where(name).holds(own)]
+        paths = [own for own in raw.names if own.lower().endswith(PACKED) and Where(name).holds(own)]
         if not paths:
-            raise UserError(f"{raw.folder} holds no .npz in a folder {name}/")
+            raise UserError(f"{raw.folder} holds no {shown(PACKED)} in a folder {name}/")
         return {own: _in_npz(files, path, key) for path, own in ids(paths).items()}
     gallery = Gallery(raw, name, (*PICTURES, *ARRAYS), with_masks=True)
     if not gallery.names:
@@ -138,8 +131,12 @@ def unused(files: Files, used: Iterable[Item]) -> str:
 
 
 def _only(files: Files, path: str) -> str:
-    """The key of a file's only array."""
-    keys = list(files.content(path))
+    """The key of a file's only array, beside numbers and lists."""
+    content = files.content(path)
+    keys = [key for key, array in content.items() if is_plane(array)] or list(content)
     if len(keys) != 1:
-        raise UserError(f"{files.raw.where(path)} holds {len(keys)} arrays ({shown(keys)}); say which one: :{keys[0]}")
+        raise UserError(
+            f"{files.raw.where(path)} holds {len(keys)} arrays ({shown(keys)}); say which one is meant behind the "
+            f"folder of images (or its file): ./run.sh new NAME FOLDER IMAGES MASKS:{keys[0]}"
+        )
     return keys[0]

@@ -4,7 +4,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from pipeline.errors import UserError
 from pipeline.raw.annotations.array_files import Files, place_of
+from pipeline.raw.annotations.array_formats import PACKED, is_plane
 from pipeline.raw.annotations.whereabouts import Gallery, part_in, split_of
 from pipeline.raw.files import RawFiles
 from pipeline.raw.places.called import role_of
@@ -33,7 +35,7 @@ def found_places(raw: RawFiles, arrays: list[str]) -> Places | None:
     packed = _packed(Files(raw), arrays, short)
     for name in arrays:
         part = _part(stem(name)) or part_in(name)
-        if _folder_of_role(name):
+        if _folder_of_role(name) and name not in packed:
             _add_folder(found, name)
         elif name in packed:
             for place, key in packed[name]:
@@ -79,13 +81,20 @@ def _chosen(found: Called) -> Places | None:
 
 
 def _packed(files: Files, arrays: list[str], short: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """.npz -> (place, key) of its arrays that are called as images or masks. Where there are several files, each is of
-    one image (`:image`, `test:image`), or of a part of a split (train.npz, test.npz)."""
-    packed = [name for name in arrays if name.lower().endswith(".npz") and not _folder_of_role(name)]
+    """Files of several arrays -> (place, key) of those that are called as images or masks. Where there are several
+    files, each is of one image (`:image`, `test:image`), or of a part of a split (train.npz, test.npz)."""
+    packed = [name for name in arrays if name.lower().endswith(PACKED)]
+    # a folder may be called as images are and hold files of both
+    of_folder = {folder_of(name): name for name in packed if _folder_of_role(name)}
+    both = {folder for folder, name in of_folder.items() if _roles(files, name).keys() == {"image", "mask"}}
+    packed = [name for name in packed if not _folder_of_role(name) or folder_of(name) in both]
     parts = [_part(stem(name)) for name in packed]
     if len(packed) == 1 or (packed and all(parts) and len(set(parts)) == len(parts)):
+        for name in packed:
+            _refuse_groups(files, name)
         return {
-            name: [(place_of(short[name], key), key) for key in files.content(name) if role(key)] for name in packed
+            name: [(place_of(short[name], key), key) for keys in _roles(files, name).values() for key in keys]
+            for name in packed
         }
     found, known = {}, {}
     for name in packed:
@@ -93,10 +102,29 @@ def _packed(files: Files, arrays: list[str], short: dict[str, str]) -> dict[str,
         if part in known:
             continue
         known[part] = next((word for word in words(folder_of(name)) if part and split_of(word) == part), "")
-        keys = [key for key in files.content(name) if role(key)]
-        if {role(key) for key in keys} == {"image", "mask"} or (part == "test" and keys):
-            found[name] = [(f"{known[part]}:{key}", key) for key in keys]
+        roles = _roles(files, name)
+        if roles.keys() == {"image", "mask"} or (part == "test" and roles):
+            found[name] = [(f"{known[part]}:{key}", key) for keys in roles.values() for key in keys]
     return found
+
+
+def _roles(files: Files, name: str) -> dict[str, list[str]]:
+    """`image`, `mask` -> the keys of the arrays of a file that are called so; numbers and lists are none."""
+    found: dict[str, list[str]] = {}
+    for key, array in files.content(name).items():
+        if role(key) and is_plane(array):
+            found.setdefault(role(key), []).append(key)
+    return found
+
+
+def _refuse_groups(files: Files, name: str) -> None:
+    """Raises UserError for a file with a group for each image."""
+    keys = [key for key in _roles(files, name).get("image", []) if "/" in key and not _part(key)]
+    if len(keys) > 1:
+        raise UserError(
+            f"{files.raw.where(name)} holds {len(keys)} images in groups of their own ({keys[0]} …); write a file for "
+            "each, or one array N x H x W x C of all"
+        )
 
 
 def beside(raw: RawFiles, arrays: list[str]) -> list[str]:
@@ -125,7 +153,11 @@ def _short(arrays: list[str]) -> dict[str, str]:
 
 
 def _tokens(text: str) -> list[str]:
-    return [part for token in tokens_of(text) for part in (_FUSED.match(token) or re.match("(.*)", token)).groups()]
+    return [
+        part
+        for token in tokens_of(text.replace("/", "_"))
+        for part in (_FUSED.match(token) or re.match("(.*)", token)).groups()
+    ]
 
 
 def _part(text: str) -> str:

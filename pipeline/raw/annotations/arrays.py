@@ -1,5 +1,5 @@
-"""Masks, and perhaps images, as arrays of NumPy: a file for each (`masks/a.npy`), one of all (`Y.npy`, N x H x W), or
-files of both (`.npz` with image and mask).
+"""Masks, and perhaps images, as arrays of NumPy, HDF5 or MATLAB: a file for each (`masks/a.npy`), one of all (`Y.npy`,
+N x H x W), or files of both (`.npz`, `.h5`, `.mat` with image and mask).
 
 What the axes are is told by the sizes of the images; what may be two things is refused. Ids of a stack are its numbers.
 """
@@ -12,7 +12,9 @@ import numpy as np
 from pipeline.competition import Doubt, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw.annotations import layers
-from pipeline.raw.annotations.array_files import ARRAYS, Files, Item, is_stack, items, unused
+from pipeline.raw.annotations.array_files import Files, Item, is_stack, items, unused
+from pipeline.raw.annotations.array_formats import ARRAYS
+from pipeline.raw.annotations.array_pairs import pairs_of, refuse_mixed, said_of_cores
 from pipeline.raw.annotations.array_places import Places, beside, found_places, part_called
 from pipeline.raw.annotations.axes import as_numbers, exclusive, laid_out, largest, numbered, stored, whole
 from pipeline.raw.annotations.seen import Seen
@@ -34,7 +36,6 @@ from pipeline.raw.folders import (
 from pipeline.raw.masks import Labels, with_channels
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.meaning.looks import Masks
-from pipeline.raw.places.names import forms, normal
 from pipeline.raw.places.survey import seen_of
 from pipeline.raw.values import of_image
 
@@ -60,7 +61,7 @@ def read_arrays(
 
     Args:
         images, masks, test: a folder of pictures or arrays, or one array: `X.npy`, `data.npz:images`; `:image` is that
-            array of every .npz, `train:image` of those in a folder. "" for no test.
+            array of every .npz, .h5 or .mat, `train:image` of those in a folder. "" for no test.
         classes: names, in the order of their numbers 1, 2, … (0 is none), or of the layers of masks H x W x K.
         answer: `classes` (one number for each pixel, or one layer: where there is a layer more than names, the first is
             the background), `overlap` (layers), `objects` (each number or layer is an object).
@@ -108,12 +109,14 @@ def read_arrays(
 
 @dataclass(frozen=True)
 class _Found:
-    """id -> (image, mask) of the parts, those to be answered perhaps without a mask, and a line on what is not used."""
+    """id -> (image, mask) of the parts, those to be answered perhaps without a mask, and lines on what is not used, and
+    on how names were matched; blank for nothing to say."""
 
     train: dict[str, tuple[Item, Item]]
     valid: dict[str, tuple[Item, Item]]
     test: dict[str, tuple[Item, Item | None]]
     unused: str
+    matched: str
 
 
 def _find(raw: RawFiles, places: Places) -> _Found:
@@ -131,18 +134,19 @@ def _find(raw: RawFiles, places: Places) -> _Found:
     tests, tests_truth = there(test), there(test_masks)
     valids, valids_truth = there(valid, tests), there(valid_masks, tests_truth)
     train, truth = there(images, tests, valids), there(masks, tests_truth, valids_truth)
-    pairs = _pairs(raw, train, truth, images, masks)
-    of_valid = _pairs(raw, valids, valids_truth, valid, valid_masks) if valid else {}
+    pairs = pairs_of(raw, train, truth, images, masks)
+    of_valid = pairs_of(raw, valids, valids_truth, valid, valid_masks) if valid else {}
     if pairs.keys() & of_valid.keys() or (of_valid and is_stack(images)):
         pairs = {f"{part_called(images, 'train')}/{name}": pair for name, pair in pairs.items()}
         of_valid = {f"{part_called(valid, 'valid')}/{name}": pair for name, pair in of_valid.items()}
     of_test = {name: (item, None) for name, item in tests.items()}
     if test_masks:
-        of_test |= _pairs(raw, tests, tests_truth, test, test_masks, all_of_them=False)
+        of_test |= pairs_of(raw, tests, tests_truth, test, test_masks, all_of_them=False)
     own = {name: name for name in (*pairs, *of_valid)}
     called = with_test(own, {name: name for name in of_test})
     used = [item for pair in (*pairs.values(), *of_valid.values(), *of_test.values()) for item in pair if item]
-    return _Found(pairs, of_valid, {called[name]: pair for name, pair in of_test.items()}, unused(files, used))
+    tests = {called[name]: pair for name, pair in of_test.items()}
+    return _Found(pairs, of_valid, tests, unused(files, used), said_of_cores({**pairs, **of_valid}))
 
 
 def _notes(found: _Found, test: str, valid: str, valid_as: str, blind: list[str]) -> list[str]:
@@ -151,7 +155,7 @@ def _notes(found: _Found, test: str, valid: str, valid_as: str, blind: list[str]
     split = split_said(counts, valid, len(found.valid), valid_as)
     count = len(found.test) - len(blind)
     truth = blind_said(count, blind) if blind else truth_said(count, test, "test_masks")
-    return [line for line in (split, truth if count else "", found.unused) if line]
+    return [line for line in (split, found.matched, truth if count else "", found.unused) if line]
 
 
 COMMENTS = {
@@ -181,6 +185,7 @@ def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     found = _find(raw, places)
     pairs = [*found.train.values(), *found.valid.values()]
     chosen = seen_of(pairs, pairs[0][0].image()[..., 0].size)
+    refuse_mixed(chosen)
     chosen = [(mask, image.image().shape[:2]) for image, mask in chosen]
     looks = layers.looked_at((f"mask {item.where}", mask) for item, mask in _read(chosen))
     is_layered = looks.count > 1 and not looks.colours
@@ -221,8 +226,9 @@ def _of_layers(found: layers.Layers, answer: str, masks: str) -> tuple[dict[str,
 def _read(masks: list[tuple[Item, tuple[int, int]]]) -> Iterator[tuple[Item, np.ndarray]]:
     """Masks of (height, width), H x W x K. Raises UserError."""
     for mask, size in masks:
+        array = mask.read()
         try:
-            yield mask, as_numbers(laid_out(mask.read(), size))
+            yield mask, as_numbers(laid_out(array, size))
         except UserError as error:
             raise UserError(f"mask {mask.where} {error}") from error
 
@@ -233,30 +239,6 @@ def _as_pictures(masks: list[tuple[Item, tuple[int, int]]]) -> Masks:
             yield mask.where, mask.content(), array
 
     return read
-
-
-def _pairs(
-    raw: RawFiles, train: dict, truth: dict, images: str, masks: str, all_of_them: bool = True
-) -> dict[str, tuple[Item, Item]]:
-    """id -> (image, mask). Raises UserError where they do not fit; where not all have a mask, if these are to."""
-    if is_stack(images) and is_stack(masks):
-        if len(train) != len(truth):
-            raise UserError(f"{images} holds {len(train)} images, {masks} {len(truth)} masks: they must be as many")
-        return {name: (image, mask) for (name, image), mask in zip(train.items(), truth.values(), strict=True)}
-    by_name = {normal(name): name for name in train}
-    found, lost = {}, []
-    for name, mask in truth.items():
-        own = next((by_name[normal(form.key)] for form in forms(name) if normal(form.key) in by_name), None)
-        if own is None:
-            lost.append(name)
-        else:
-            found[own] = (train[own], mask)
-    if lost:
-        raise UserError(f"{raw.folder}: {len(lost)} of {len(truth)} masks in {masks} have no image: {shown(lost)}")
-    bare = [name for name in train if name not in found]
-    if bare and all_of_them:
-        raise UserError(f"{raw.folder}: {len(bare)} of {len(train)} images have no mask in {masks}: {shown(bare)}")
-    return found
 
 
 @dataclass(frozen=True)
@@ -325,9 +307,9 @@ class _Pair:
     def labels(self) -> np.ndarray:
         if self.shape is None:
             self.image()
-        name = f"mask {self.mask.where}"
+        name, mask = f"mask {self.mask.where}", self.mask.read()
         try:
-            mask = laid_out(self.mask.read(), self.shape)
+            mask = laid_out(mask, self.shape)
         except UserError as error:
             raise UserError(f"{name} {error}") from error
         labels, self.forgiven = self.layer.labels_of(mask, name)

@@ -25,7 +25,8 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
         return dialect, []
     chosen = evenly.some(list(dict.fromkeys(fields.images)), MOST)
     sizes = {name: fields.size(name) for name in chosen}
-    misfits.refuse_no_runs(dialect, fields, sizes)
+    ends, said_ends = misfits.ends_of(dialect, fields, sizes)
+    dialect = replace(dialect, ends=ends)
     dialect, said_relative = _relative(replace(dialect, first=0, relative=False), fields, sizes)
     runs = dialect.parse(fields.texts)
     dialect, said_first = _first(dialect, fields, runs, sizes)
@@ -33,7 +34,7 @@ def counted(dialect: Format, fields: Fields) -> tuple[Format, list[str]]:
     runs = replace_starts(runs, dialect.first)
     misfits.refuse_smaller(fields, runs, sizes)
     dialect, said_order = _order(dialect, fields, runs, sizes)
-    return dialect, [*said_relative, said_order, said_first]
+    return dialect, [*filter(None, [said_ends]), *said_relative, said_order, said_first]
 
 
 def replace_starts(runs: Runs, first: int) -> Runs:

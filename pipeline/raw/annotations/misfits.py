@@ -16,12 +16,13 @@ OBJECTS, LINES = 3, 8  # objects, and lines of pictures, from which on small num
 SMALLER = (2, 3, 4)  # how many times smaller pictures may be than their masks' were
 
 
-def refuse_no_runs(dialect: Format, fields: Fields, sizes: dict) -> None:
-    """Raises UserError where the numbers are not starts and lengths, however these are counted."""
+def ends_of(dialect: Format, fields: Fields, sizes: dict) -> tuple[str, str]:
+    """What stands behind starts (`Format.ends`), and how that was found; blank where lengths do. Raises UserError where
+    the numbers are no runs, however these are counted, or starts and ends of which nothing tells how."""
     _refuse_single_ones(fields)
     runs = replace(dialect, first=1, relative=False).parse(fields.texts)
     _refuse_coordinates(fields, runs, sizes)
-    _refuse_ends(fields, runs, sizes)
+    return _ends(fields, runs, sizes) if _have_ends(fields, runs, sizes) else ("", "")
 
 
 def _refuse_single_ones(fields: Fields) -> None:
@@ -65,29 +66,44 @@ def _are_lines(runs: Runs, known: list[tuple[int, int]]) -> bool:
     return bool(lines > 0.9 or (lines > 0.5 and (first <= 1).mean() > 0.5))
 
 
-def _refuse_ends(fields: Fields, runs: Runs, sizes: dict) -> None:
-    """Raises UserError where numbers are starts and ends: so all runs are in order and in their pictures, and as starts
-    and lengths they are not, or each is longer than a line, and as starts and ends none.
+def _have_ends(fields: Fields, runs: Runs, sizes: dict) -> bool:
+    """Whether numbers are starts and ends: so all runs are in order and in their pictures, and as starts and lengths
+    they are not, or each is longer than a line, and as starts and ends none.
 
     Args: runs: as they are written, not counted in any way.
     """
     starts, ends, pixels = runs.starts, runs.lengths, pixels_of(runs, fields, sizes)[runs.rows]
     follows = runs.rows[1:] == runs.rows[:-1]
-    if (ends < starts).any() or (ends[:-1] >= starts[1:])[follows].any() or (ends > pixels + 1)[pixels > 0].any():
-        return
+    if (ends < starts).any() or (ends[:-1] > starts[1:])[follows].any() or (ends > pixels + 1)[pixels > 0].any():
+        return False
     as_lengths = starts + ends
     overlap = (as_lengths[:-1] > starts[1:])[follows].any() or (as_lengths - 1 > pixels + 1)[pixels > 0].any()
     sides = np.array([max(sizes.get(name, (0, 0))) for name in fields.images])[runs.of_text][runs.rows]
     # a run from the first pixel on is the same either way
     told = (sides > 0) & (starts > 1)
     long = told.sum() >= OBJECTS and ((ends > sides) & (ends - starts < sides))[told].all()
-    if overlap or long:
-        index = int(runs.of_text[0])
-        raise UserError(
-            f"{fields.where}, row {fields.numbers[index]}: '{fields.texts[index][:40]}' is a list of 'start end', not "
-            "of 'start length': all rows are in order so, and do not fit as lengths; write lengths (end - start, and "
-            "one more where the end belongs to the run)"
-        )
+    return bool(overlap or long)
+
+
+def _ends(fields: Fields, runs: Runs, sizes: dict) -> tuple[str, str]:
+    """Whether ends belong to their runs: they do where one is its start, as no run is empty. They do not where one is
+    the start of the next run, or the pixel behind the last. Raises UserError where nothing tells, or both."""
+    starts, ends, pixels = runs.starts, runs.lengths, pixels_of(runs, fields, sizes)[runs.rows]
+    single = np.count_nonzero((starts == ends) & (starts > 1))
+    touching = np.count_nonzero((ends[:-1] == starts[1:]) & (runs.rows[1:] == runs.rows[:-1]))
+    behind = np.count_nonzero((pixels > 0) & (ends == pixels + (starts.min(initial=1) > 0)))
+    said = "runs are given as 'start end', which as 'start length' do not fit: the end"
+    if single and not touching and not behind:
+        return "inclusive", f"{said} belongs to the run (ends=inclusive), as {single} run(s) end where they start"
+    if (touching or behind) and not single and len(runs.of_text) >= OBJECTS:
+        why = f"{behind} end with the pixel behind the last" if behind else f"{touching} end where the next one starts"
+        return "exclusive", f"{said} is behind the run (ends=exclusive), as {why}"
+    index = int(runs.of_text[0])
+    raise UserError(
+        f"{fields.where}, row {fields.numbers[index]}: '{fields.texts[index][:40]}' is a list of 'start end', not of "
+        "'start length': all rows are in order so, and do not fit as lengths; no row tells "
+        "whether the end belongs to the run: write lengths (end - start, and one more where it does)"
+    )
 
 
 def refuse_smaller(fields: Fields, runs: Runs, sizes: dict) -> None:

@@ -17,7 +17,7 @@ from pipeline.store.dialect import NOTHING, Format
 
 _NAME = re.compile(r"sample.*submission|submission.*(sample|format)|^submission", re.IGNORECASE)
 # what the submission takes over from the train csv
-_COUNTED = ("order", "first", "relative", "between", "brackets")
+_COUNTED = ("order", "first", "relative", "ends", "between", "brackets")
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,7 @@ def said(form: dict[str, object]) -> tuple[str, ...]:
         form.get("order") == "across" and "runs across the rows",
         form.get("first") == 0 and "pixels counted from 0",
         form.get("relative") and "starts counted from the run before",
+        form.get("ends") and f"starts and {form['ends']} ends of runs",
         form.get("between") and f"objects joined by {form['between']}",
         form.get("brackets") and "lists in brackets",
         form.get("empty") and f"'{form['empty']}' where there is nothing",

@@ -75,7 +75,8 @@ def the_table(raw: RawFiles) -> str:
             try:
                 rows = parsed(raw, name)
             except UserError:
-                if LONG.search(raw.read(name)):
+                # in UTF-16 every other byte is 0
+                if LONG.search(raw.read(name).replace(b"\0", b"")):
                     raise
                 # of another kind than is looked for
                 continue
@@ -108,7 +109,7 @@ def opened(raw: RawFiles, table: str, dialect: Format | None, images: str, test:
     train = [path for path in gallery.names if path not in of_test]
     found = Written(where, table, columns, columns.dialect, said, paths, train, sorted(of_test), [])
     if dialect is None:
-        found.notes += [*_said_of_separator(raw, name), *notes, *columns.said]
+        found.notes += [*_said_of_text(raw, name), *notes, *columns.said]
         _complete(raw, found)
     found.answer = _answer(found)
     return found
@@ -120,9 +121,11 @@ def parsed(raw: RawFiles, name: str) -> list[Row]:
     return tables.parse(content, raw.where(name), separator=tables.separator_of(content))
 
 
-def _said_of_separator(raw: RawFiles, name: str) -> list[str]:
-    separator = tables.separator_of(raw.read(name))
-    return [f"columns are separated by {tables.SEPARATORS[separator]}"] if separator != "," else []
+def _said_of_text(raw: RawFiles, name: str) -> list[str]:
+    content = raw.read(name)
+    separator = tables.separator_of(content)
+    said = [f"{name.rpartition('/')[2]} is in UTF-16, by its byte order mark"] if tables.is_utf_16(content) else []
+    return [*said, *([f"columns are separated by {tables.SEPARATORS[separator]}"] if separator != "," else [])]
 
 
 def _paths(raw: RawFiles, said: list, columns: Columns, where: str) -> dict[str, str]:

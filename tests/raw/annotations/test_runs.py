@@ -402,6 +402,28 @@ def with_ends(text, more=1):
     return " ".join(f"{start} {end}" for start, end in zip(numbers[::2], ends, strict=True))
 
 
+def broad(labels):
+    """No run is of one pixel, none touches another, none ends with the last pixel: ends tell nothing of themselves."""
+    return labels & np.roll(labels, 1, axis=0) | np.roll(labels, -1, axis=0) & labels
+
+
+def with_corners(labels, order):
+    """Runs of one pixel, and the last pixel."""
+    if labels.any():
+        labels[30, 3] = labels[-1, -1] = 1
+    return runs(labels, order)
+
+
+@pytest.mark.parametrize("order", ["down", "across"])
+@pytest.mark.parametrize("more", [1, 0], ids=["inclusive", "exclusive"])
+def test_starts_and_ends_are_read_where_a_run_tells_whether_the_end_belongs_to_it(tmp_path, order, more):
+    truth = one_class(tmp_path, 9, write=lambda labels: with_ends(with_corners(labels, order), more))
+    seen, found = looked(tmp_path, reader)
+    kind = "inclusive" if more else "exclusive"
+    assert found.equals(truth) and seen.arguments["dialect"].ends == seen.form["ends"] == kind
+    assert any("'start end'" in line and f"(ends={kind})" in line for line in seen.notes)
+
+
 def pixels(labels):
     return " ".join(map(str, np.flatnonzero(labels.T.ravel()) + 1))
 
@@ -409,8 +431,8 @@ def pixels(labels):
 @pytest.mark.parametrize(
     ("write", "says"),
     [
-        (lambda labels: with_ends(runs(labels)), "is a list of 'start end', not of 'start length'"),
-        (lambda labels: with_ends(runs(labels, first=0), 0), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(broad(labels))), "is a list of 'start end', not of 'start length'"),
+        (lambda labels: with_ends(runs(broad(labels), first=0), 0), "no row tells whether the end belongs to the run"),
         (lambda labels: with_ends(runs(line(labels))), "is a list of 'start end', not of 'start length'"),
         (pixels, "lists the pixels of a mask one by one"),
         (
