@@ -23,6 +23,8 @@ from pipeline.competition import Competition, RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.imaging.metrics import CountMetric, dice, each_group
 from pipeline.raw.files import RawFiles
+from pipeline.raw.folders import labelled
+from pipeline.raw.masks import as_published
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
 from pipeline.tasks.volume import Volume
@@ -47,7 +49,7 @@ def read(raw: RawFiles) -> RawData:
             id="{}_{:03d}".format(*_patient_and_slice(name)),
             part="train",
             image=lambda path=path, patient=patient: scaled(raw.picture(path), scales(patient)),
-            labels=lambda path=masks[name]: _mask(raw, path),
+            labels=lambda path=masks[name]: labelled(raw.picture(path), as_published, raw.where(path))[0],
             group=patient,
         )
         for name, path in images.items()
@@ -101,16 +103,6 @@ def _gaps(names) -> list[str]:
         for number in sorted(set(range(min(numbers), max(numbers))) - numbers)
     ]
     return [f"{len(missing)} slice(s) between others are not there: {shown(missing)}"] if missing else []
-
-
-def _mask(raw: RawFiles, path: str) -> np.ndarray:
-    mask = raw.picture(path)[..., :1]
-    values = np.unique(mask[mask > 0])
-    if len(values) > 1:
-        raise UserError(
-            f"{raw.folder / path} holds {len(values)} values beside 0, a mask holds one (255); download it again"
-        )
-    return (mask > 0).astype(np.uint8)
 
 
 # ./run.sh lgg --recipe quick

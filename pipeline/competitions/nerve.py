@@ -18,6 +18,8 @@ from pipeline.imaging import rle
 from pipeline.imaging.metrics import CountMetric, dice
 from pipeline.raw import tables
 from pipeline.raw.files import RawFiles
+from pipeline.raw.folders import labelled
+from pipeline.raw.masks import as_published
 from pipeline.recipe import SMOKE
 from pipeline.store.submission import Format
 from pipeline.tasks.binary import Binary
@@ -49,7 +51,7 @@ def read(raw: RawFiles) -> RawData:
             id=name,
             part="train",
             image=lambda path=images[name]: raw.picture(path)[..., :1],
-            labels=lambda path=masks[name]: _mask(raw, path),
+            labels=lambda path=masks[name]: labelled(raw.picture(path), as_published, raw.where(path))[0],
             group=name.split("_")[0],
             doubt=lambda labels, name=name: _doubt(labels, written.get(name)),
         )
@@ -80,16 +82,6 @@ def _left_out(masks: dict[str, str], train_ids: list[str]) -> list[str]:
     return (
         [f"{len(more)} mask(s) are of frames that {WRITTEN} does not name, and left out: {shown(more)}"] if more else []
     )
-
-
-def _mask(raw: RawFiles, path: str) -> np.ndarray:
-    mask = raw.picture(path)[..., :1]
-    values = np.unique(mask[mask > 0])
-    if len(values) > 1:
-        raise UserError(
-            f"{raw.folder / path} holds {len(values)} values beside 0, a mask holds one (255); download it again"
-        )
-    return (mask > 0).astype(np.uint8)
 
 
 def _doubt(labels: np.ndarray, written: str | None) -> str | None:

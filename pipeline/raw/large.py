@@ -1,15 +1,14 @@
 """Large TIFFs a band of lines at a time, however they are stored: tiled, compressed, planes apart, with copies of
 themselves in smaller sizes. Small pictures, and what cannot be read so, are read whole."""
 
-import contextlib
 import weakref
 
 import numpy as np
 
-from pipeline.errors import UserError
 from pipeline.raw import pictures, values
 from pipeline.raw.files import RawFiles
 from pipeline.raw.pixels import tiff
+from pipeline.raw.pixels.one_line import named
 from pipeline.store.bands import AT_ONCE, Bands
 
 MOST_PIXELS = 1 << 33  # by its header: more is a header that lies
@@ -51,7 +50,7 @@ class _File:
 
     def __enter__(self) -> "_File":
         file = self.raw.open(self.name)
-        with self._named():
+        with named(self.raw.where(self.name)):
             try:
                 self.stack = tiff.opened(file, MOST_PIXELS)
                 self.lines = self.stack.lines(0)
@@ -67,7 +66,7 @@ class _File:
 
     def like(self) -> np.ndarray:
         """A line of zeros, 1 x W x C, as `read` gives lines. Raises UserError."""
-        with self._named():
+        with named(self.raw.where(self.name)):
             return self.lines.like()
 
     def read(self, top: int, bottom: int) -> np.ndarray:
@@ -75,18 +74,8 @@ class _File:
         if self.lines is None:
             self.__enter__()
         height = self.stack.shape(0)[0]
-        with self._named():
+        with named(self.raw.where(self.name)):
             found = pictures.checked(self.lines.read(top, bottom), self.has_gaps)
         if bottom == height:
             self.__exit__()
         return found
-
-    @contextlib.contextmanager
-    def _named(self):
-        """Puts the name of the file before what is wrong with it."""
-        try:
-            yield
-        except OSError as error:
-            raise UserError(f"cannot read {self.raw.where(self.name)}: {error.strerror or error}; try again") from error
-        except UserError as error:
-            raise UserError(f"{self.raw.where(self.name)} {error}") from error

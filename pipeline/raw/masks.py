@@ -56,6 +56,18 @@ def binary(picture: np.ndarray) -> np.ndarray:
     return (values > 0).astype(np.uint8)[..., None]
 
 
+def as_published(picture: np.ndarray) -> np.ndarray:
+    """Not 0 in the first channel is the class: of masks of 0 and one other value that nobody need mend.
+
+    Raises UserError for a mask with more than one value beside 0.
+    """
+    mask = picture[..., :1]
+    values = np.unique(mask[mask > 0])
+    if len(values) > 1:
+        raise UserError(f"holds {len(values)} values beside 0, a mask holds one (255); download it again")
+    return (mask > 0).astype(np.uint8)
+
+
 def above(level: float, most: float = 1.0) -> Labels:
     """What is brighter than `level` is the class: for masks whose edges are soft, and for probabilities (0.5).
 

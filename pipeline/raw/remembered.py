@@ -103,17 +103,29 @@ class Noted(RawFiles):
         return None
 
 
-class _NotedFile(io.RawIOBase):
-    """A file of which is noted what is read."""
-
-    def __init__(self, file: IO[bytes], pieces: dict[int, bytes]):
-        self.file, self.pieces = file, pieces
+class _ReadAnywhere(io.RawIOBase):
+    """A file that says what `read(size)` gives, from any place."""
 
     def readable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
         return True
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def readinto(self, buffer) -> int:
+        content = self.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+class _NotedFile(_ReadAnywhere):
+    """A file of which is noted what is read."""
+
+    def __init__(self, file: IO[bytes], pieces: dict[int, bytes]):
+        self.file, self.pieces = file, pieces
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self.file.seek(offset, whence)
@@ -126,14 +138,6 @@ class _NotedFile(io.RawIOBase):
         if len(content) > len(self.pieces.get(start, b"")):
             self.pieces[start] = content
         return content
-
-    def readall(self) -> bytes:
-        return self.read()
-
-    def readinto(self, buffer) -> int:
-        content = self.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
 
     def close(self) -> None:
         self.file.close()
@@ -210,17 +214,11 @@ class Mounted(RawFiles):
         return _Pieces(self.memory.pieces.get(name, {}), self.memory.sizes.get(name), self.where(name))
 
 
-class _Pieces(io.RawIOBase):
+class _Pieces(_ReadAnywhere):
     """A file of which some bytes are known; whoever asks for others is refused."""
 
     def __init__(self, pieces: dict[int, bytes], size: int | None, where: str):
         self.pieces, self.size, self.where, self.place = pieces, size, where, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def tell(self) -> int:
         return self.place
@@ -239,14 +237,6 @@ class _Pieces(io.RawIOBase):
         found = self.pieces[start][self.place - start :][:wanted] if wanted else b""
         self.place += len(found)
         return found
-
-    def readall(self) -> bytes:
-        return self.read()
-
-    def readinto(self, buffer) -> int:
-        content = self.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
 
 
 def _known_as(name: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.errors import UserError, not_installed
 from pipeline.raw.pixels import alpha, headers
 from pipeline.raw.pixels.headers import refuse_too_large
+from pipeline.raw.pixels.one_line import one_line
 from pipeline.raw.pixels.orientation import known, turned
 
 NAMES = {"gif": "GIF", "webp": "WEBP", "avif": "AVIF", "png": "PNG", "jpeg": "JPEG"}
@@ -23,7 +24,7 @@ class Frames:
         self.kind = kind
         self._lock = threading.Lock()
         self._picture = _opened(content, kind)
-        with _OneLine():
+        with one_line(_unread):
             self.count = getattr(self._picture, "n_frames", 1)
             self._turn = known(self._picture.getexif().get(274, 1)) if kind != "gif" else 1
         if kind == "png" and content[24] == 16:
@@ -44,7 +45,7 @@ class Frames:
 
     def read(self, number: int) -> np.ndarray:
         """H x W x C, turned as its tag says. Raises UserError where it is damaged."""
-        with self._lock, _OneLine():
+        with self._lock, one_line(_unread):
             self._picture.seek(number)
             self._picture.load()
             values = np.array(_as_shown(self._picture, self._alpha))
@@ -59,25 +60,14 @@ def _opened(content: bytes, kind: str):
         raise UserError(f"is a {NAMES[kind]} picture, which is read by {not_installed('PIL')}") from error
     # sizes are checked here, by one rule for all
     Image.MAX_IMAGE_PIXELS = None
-    with _OneLine():
+    with one_line(_unread):
         return Image.open(io.BytesIO(content), formats=(NAMES[kind],))
 
 
-class _OneLine:
-    """What Pillow raises, as one line."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, MemoryError):
-            raise UserError("needs more memory than there is; make it smaller") from error
-        if not isinstance(error, Exception) or isinstance(error, UserError):
-            return
-        words = " ".join(str(error).split())
-        if "<_io.BytesIO" in words:
-            words = "its decoder does not know it"
-        raise UserError(f"is not a picture that can be read ({words}); download it again") from error
+def _unread(error: Exception, words: str) -> str:
+    """What Pillow raised, in other words where its own quote the program."""
+    words = "its decoder does not know it" if "<_io.BytesIO" in words else words
+    return f"is not a picture that can be read ({words}); download it again"
 
 
 def _as_shown(picture, has_alpha: bool):
@@ -126,5 +116,5 @@ def _table(flags: int) -> int:
 def rgb_of_inks(content: bytes) -> np.ndarray:
     """H x W x 3 of a JPEG of cyan, magenta, yellow and black, which Photoshop writes inverted. Raises UserError."""
     picture = _opened(content, "jpeg")
-    with _OneLine():
+    with one_line(_unread):
         return np.array(picture.convert("RGB"))

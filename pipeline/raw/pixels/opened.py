@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import UserError, shown
 from pipeline.raw import pictures
+from pipeline.raw.pixels.one_line import named
 
 OPEN = 12  # stacks at a time
 
@@ -37,7 +38,7 @@ class OpenPictures:
 
     def picture(self, name: str, has_gaps: bool = False) -> np.ndarray:
         content = self._raw.read(name)
-        with self._named(name):
+        with named(self._raw.where(name)):
             found = pictures.opened(io.BytesIO(content))
             pictures.refuse_several(found)
             return self._read(name, found, 0, has_gaps)
@@ -50,14 +51,14 @@ class OpenPictures:
 
     def page(self, name: str, number: int, has_gaps: bool = False) -> np.ndarray:
         found = self._stack(name)
-        with self._named(name):
+        with named(self._raw.where(name)):
             if not 0 <= number < found.count:
                 raise UserError(f"holds {found.count} page(s), and number {number} (from 0) is asked for")
             return self._read(name, found, number, has_gaps)
 
     def pages(self, name: str) -> list[np.ndarray]:
         found = self._stack(name)
-        with self._named(name):
+        with named(self._raw.where(name)):
             return [self._read(name, found, number) for number in range(found.count)]
 
     @contextlib.contextmanager
@@ -115,7 +116,7 @@ class OpenPictures:
                 self._stacks.move_to_end(name)
                 return self._stacks[name]
         file = self._raw.open(name)
-        with self._named(name):
+        with named(self._raw.where(name)):
             try:
                 found = pictures.opened(file)
             except BaseException:
@@ -129,13 +130,3 @@ class OpenPictures:
                 while len(self._stacks) > OPEN:
                     self._stacks.popitem(last=False)
         return found
-
-    @contextlib.contextmanager
-    def _named(self, name: str) -> Iterator[None]:
-        """Puts the name of the file before what is wrong with it."""
-        try:
-            yield
-        except OSError as error:
-            raise UserError(f"cannot read {self._raw.where(name)}: {error.strerror or error}; try again") from error
-        except UserError as error:
-            raise UserError(f"{self._raw.where(name)} {error}") from error

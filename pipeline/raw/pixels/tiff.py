@@ -14,6 +14,7 @@ from pipeline.errors import UserError, not_installed
 from pipeline.raw.pixels import photometric, rows, segments
 from pipeline.raw.pixels.decoders import noted
 from pipeline.raw.pixels.headers import MOST_PIXELS, refuse_too_large
+from pipeline.raw.pixels.one_line import one_line
 from pipeline.raw.pixels.orientation import TAG, known, turned
 
 # what says what its axes are, and is believed
@@ -84,7 +85,7 @@ class Stack:
     def read(self, number: int) -> np.ndarray:
         """H x W x C, turned as its tag says. Raises UserError where it is damaged."""
         _, parts = self.planes[number]
-        with _OneLine():
+        with one_line(_unread):
             found, complaint = noted(lambda: [part.read() for part in parts])
         _refuse(complaint)
         return turned(photometric.together(found), self.orientation(number))
@@ -95,7 +96,7 @@ class Stack:
         _, parts = self.planes[number]
         if self.orientation(number) != 1:
             return None
-        with _OneLine():
+        with one_line(_unread):
             found = [rows.of(part.page, part.place) for part in parts]
         return None if None in found else Lines(found)
 
@@ -108,13 +109,13 @@ class Lines:
 
     def like(self) -> np.ndarray:
         """A line of zeros, 1 x W x C, of the channels and the type that `read` gives."""
-        with _OneLine():
+        with one_line(_unread):
             return photometric.together([part.blank() for part in self.parts])
 
     def read(self, top: int, bottom: int) -> np.ndarray:
         """The lines from `top` up to `bottom`, h x W x C, as the whole page has them. Raises UserError where something
         that they lie in is damaged."""
-        with _OneLine():
+        with one_line(_unread):
             found, complaint = noted(lambda: [part.read(top, bottom) for part in self.parts])
         _refuse(complaint)
         return photometric.together(found)
@@ -124,7 +125,7 @@ def opened(file, most: int = MOST_PIXELS) -> Stack:
     """The pages of an open TIFF, of `most` pixels at most; no pixel is read. Raises UserError where it is damaged, or
     none that is read here."""
     tifffile = _tifffile()
-    with _OneLine():
+    with one_line(_unread):
         # several files as one are not looked for: each is a picture
         stack, complaint = noted(lambda: _stack(tifffile.TiffFile(file, _multifile=False), most))
     _refuse(complaint)
@@ -139,23 +140,13 @@ def _tifffile():
     return tifffile
 
 
-class _OneLine:
-    """What tifffile raises, as one line."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, MemoryError):
-            raise UserError("needs more memory than there is; make it smaller") from error
-        if isinstance(error, (UserError, KeyboardInterrupt, type(None))) or not isinstance(error, Exception):
-            return
-        words = " ".join(str(error).split())
-        if isinstance(error, ImportError) or "requires the 'imagecodecs' package" in words:
-            raise UserError(f"is a TIFF of a compression that is read by {not_installed('imagecodecs')}") from error
-        if isinstance(error, NotImplementedError) or "support" in words:
-            raise UserError(f"is a TIFF of a kind that is not read here ({words}); save it anew") from error
-        raise UserError(f"is damaged ({words}); download it again") from error
+def _unread(error: Exception, words: str) -> str:
+    """What tifffile raised, by what can be done about it."""
+    if isinstance(error, ImportError) or "requires the 'imagecodecs' package" in words:
+        return f"is a TIFF of a compression that is read by {not_installed('imagecodecs')}"
+    if isinstance(error, NotImplementedError) or "support" in words:
+        return f"is a TIFF of a kind that is not read here ({words}); save it anew"
+    return f"is damaged ({words}); download it again"
 
 
 def _refuse(complaint: str) -> None:

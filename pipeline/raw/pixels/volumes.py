@@ -1,6 +1,5 @@
 """DICOM and NIfTI: their slices as pages, their values as the header scales them."""
 
-import contextlib
 import functools
 import gzip
 import logging
@@ -8,7 +7,7 @@ import shutil
 import tempfile
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from pipeline.errors import UserError, not_installed
 from pipeline.raw.pixels import alpha
 from pipeline.raw.pixels.headers import refuse_too_large
+from pipeline.raw.pixels.one_line import one_line
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # what reads them, in the versions that were tried; neither is among the packages that are always installed
@@ -27,21 +27,10 @@ def opened(file: BinaryIO, kind: str):
     return Dicom(file) if kind == "dicom" else Nifti(file, packed=kind == "nifti.gz")
 
 
-@contextlib.contextmanager
-def _one_line(kind: str) -> Iterator[None]:
-    """What the readers raise, as one line."""
-    try:
-        yield
-    except MemoryError as error:
-        raise UserError("needs more memory than there is; make it smaller") from error
-    except UserError:
-        raise
-    except Exception as error:
-        # some quote a good part of the file
-        words = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(
-            f"is a {kind} file that cannot be read ({words}); download it again, or save it anew"
-        ) from error
+def _unread(kind: str) -> Callable[[Exception, str], str]:
+    """What the readers raise: some quote a good part of the file."""
+    todo = "download it again, or save it anew"
+    return lambda error, words: f"is a {kind} file that cannot be read ({words[:200] or type(error).__name__}); {todo}"
 
 
 class Nifti:
@@ -51,7 +40,7 @@ class Nifti:
 
     def __init__(self, file: BinaryIO, packed: bool):
         nibabel = _nibabel()
-        with _one_line("NIfTI"):
+        with one_line(_unread("NIfTI")):
             # unpacked once: slices are read from any place of it
             self._file = _unpacked(file) if packed else file
             kind = nibabel.Nifti2Image if _is_second(self._file) else nibabel.Nifti1Image
@@ -81,7 +70,7 @@ class Nifti:
 
     def read(self, number: int) -> np.ndarray:
         """H x W x C, scaled as its header says (float64 where that is not by 1)."""
-        with _one_line("NIfTI"):
+        with one_line(_unread("NIfTI")):
             values = np.asarray(self._image.dataobj[(slice(None), slice(None), *((number,) * (len(self._shape) > 2)))])
         if values.dtype.names:
             # three or four bytes for the colours of a voxel
@@ -134,7 +123,7 @@ class Dicom:
 
     def __init__(self, file: BinaryIO):
         self._pydicom = _pydicom()
-        with _one_line("DICOM"):
+        with one_line(_unread("DICOM")):
             self._header = self._pydicom.dcmread(file, force=True)
             if "Rows" not in self._header or not any(name in self._header for name in PIXELS):
                 raise UserError("is a DICOM file without a picture (a report, a list) or cut off; leave it out")
@@ -156,7 +145,7 @@ class Dicom:
         from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
         header = self._header
-        with _one_line("DICOM"):
+        with one_line(_unread("DICOM")):
             values = pixel_array(header, index=number if self.count > 1 else None)
             if header.PhotometricInterpretation == "PALETTE COLOR":
                 values = apply_color_lut(values, header)
