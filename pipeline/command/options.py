@@ -3,16 +3,14 @@
 import argparse
 from dataclasses import fields
 from itertools import pairwise
-from pathlib import Path
 
 from pipeline import recipe as recipes
 from pipeline import source
-from pipeline.command import names
+from pipeline.command import names, typed
 from pipeline.command.names import PROGRAM
 from pipeline.errors import UserError
 from pipeline.recipe import Recipe
 from pipeline.runs.identity import absolute, in_words, resolve_run, with_absolute_weights
-from pipeline.store import numbers
 
 # option of one tool, or of several -> what to type
 OF_TOOLS = {
@@ -55,11 +53,11 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     group.add_argument("--recipe", metavar="NAME", help="a named recipe (default: default)")
     group.add_argument("--run", metavar="NAME", help="the run's name (default: the recipe and what differs from it)")
     group.add_argument(
-        "--data", type=_folder, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)"
+        "--data", type=typed.folder, metavar="DIR", help="raw files, zipped or unpacked (default: data/<c>/raw)"
     )
-    group.add_argument("--root", type=_folder, metavar="DIR", help="where data, folds, runs and submissions go")
+    group.add_argument("--root", type=typed.folder, metavar="DIR", help="where data, folds, runs and submissions go")
     group.add_argument(
-        "--fold", action="append", type=_fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out"
+        "--fold", action="append", type=typed.fold, metavar="K", help="a fold, repeatable; 'all' holds nothing out"
     )
     group.add_argument("--again", action="store_true", help="train again; replace files made by hand")
     group.add_argument("--wait", action="store_true", help="for another command that is making the same, not refuse")
@@ -70,10 +68,14 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
         help="test pictures that cannot be read: empty (answer) or refuse (default, but in a Kaggle notebook)",
     )
     group.add_argument(
-        "--jobs", type=_jobs, metavar="N", help="folds trained at a time, a process each; auto: one for each GPU"
+        "--jobs", type=typed.jobs, metavar="N", help="folds trained at a time, a process each; auto: one for each GPU"
     )
-    group.add_argument("--on", type=_place, metavar="WHERE", help="folds trained by Ray: ray, or a cluster's address")
-    group.add_argument("--devices", type=_devices, metavar="N", help="GPUs that each batch of a fold is spread over")
+    group.add_argument(
+        "--on", type=typed.place, metavar="WHERE", help="folds trained by Ray: ray, or a cluster's address"
+    )
+    group.add_argument(
+        "--devices", type=typed.devices, metavar="N", help="GPUs that each batch of a fold is spread over"
+    )
     group.add_argument(
         "--continue-from",
         metavar="DIR",
@@ -86,12 +88,14 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     group.add_argument(
         "--fields", nargs="+", action="extend", metavar="F=V,…", help="for ablate: what each variant changes"
     )
-    group.add_argument("--write", type=_file, metavar="FIXED.csv", help="for check: where the mended submission goes")
-    group.add_argument("--csv", type=_file, metavar="FILE.csv", help="for runs: where else the table goes")
-    group.add_argument("--public", type=_count, metavar="N", help="for picks: images in the public part")
-    group.add_argument("--private", type=_count, metavar="N", help="for picks: images in the private part")
     group.add_argument(
-        "--leaderboard", type=_file, metavar="FILE.csv", help="for ledger: Kaggle's own csv of a leaderboard"
+        "--write", type=typed.file, metavar="FIXED.csv", help="for check: where the mended submission goes"
+    )
+    group.add_argument("--csv", type=typed.file, metavar="FILE.csv", help="for runs: where else the table goes")
+    group.add_argument("--public", type=typed.count, metavar="N", help="for picks: images in the public part")
+    group.add_argument("--private", type=typed.count, metavar="N", help="for picks: images in the private part")
+    group.add_argument(
+        "--leaderboard", type=typed.file, metavar="FILE.csv", help="for ledger: Kaggle's own csv of a leaderboard"
     )
     group.add_argument("--groups", action="store_true", help="for mosaics: make them the groups of the folds")
     group.add_argument("--overwrite", action="store_true", help="for new: replace a file that was changed by hand")
@@ -104,16 +108,18 @@ def parser(with_fields: bool = True) -> argparse.ArgumentParser:
     )
     group.add_argument("--logits", action="store_true", help="for adopt: values are logits, not probabilities")
     group.add_argument(
-        "--names", type=_file, metavar="FILE.csv", help="for adopt: whose names differ: a csv theirs,ours"
+        "--names", type=typed.file, metavar="FILE.csv", help="for adopt: whose names differ: a csv theirs,ours"
     )
     group.add_argument(
         "--channels", choices=("first", "last"), metavar="WHERE", help="for adopt: first or last, of an array's axes"
     )
-    group.add_argument("--to", type=_folder, metavar="DIR", help="for pack: where it goes (default: pack/ in the run)")
+    group.add_argument(
+        "--to", type=typed.folder, metavar="DIR", help="for pack: where it goes (default: pack/ in the run)"
+    )
     group.add_argument(
         "--time-limit", metavar="8h30m", help="for infer and rehearse: what is left out to stay within it"
     )
-    group.add_argument("--times", type=_times, metavar="N", help="for rehearse: how much larger the test part is")
+    group.add_argument("--times", type=typed.times, metavar="N", help="for rehearse: how much larger the test part is")
     if with_fields:
         _add_fields(result)
     return result
@@ -125,7 +131,7 @@ def _add_fields(result: argparse.ArgumentParser) -> None:
         if isinstance(default, bool):
             result.add_argument(option, action=argparse.BooleanOptionalAction, default=None)
         else:
-            result.add_argument(option, type=_KINDS[type(default)], metavar=type(default).__name__.upper())
+            result.add_argument(option, type=typed.KINDS[type(default)], metavar=type(default).__name__.upper())
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -154,7 +160,7 @@ def _refuse_more_than_it_takes(arguments: list[str]) -> None:
     before = ""
     for option, word in pairwise(arguments):
         if (before == "--fold" or option.startswith("--fold=")) and (word.isdecimal() or word == "all"):
-            raise UserError(f"--fold takes one fold, and '{word}' follows it; several: {_SEVERAL}")
+            raise UserError(f"--fold takes one fold, and '{word}' follows it; several: {typed.SEVERAL}")
         before = option
     switches = {recipes.option(field.name) for field in fields(Recipe) if isinstance(field.default, bool)}
     for option, word in [*pairwise(arguments), *(argument.split("=", 1) for argument in arguments if "=" in argument)]:
@@ -226,82 +232,6 @@ def own_of(tool: str, options: argparse.Namespace) -> dict:
     given = {option: getattr(options, option) for option, (of, _) in OF_TOOLS.items() if tool in of.split()}
     given |= {field.name: getattr(options, field.name) for field in fields(Recipe)}
     return {option: value for option, value in given.items() if value and option in taken}
-
-
-def _folder(word: str) -> Path:
-    return _path(word, "a folder")
-
-
-def _file(word: str) -> Path:
-    return _path(word, "a file")
-
-
-def _path(word: str, what: str) -> Path:
-    """What stands behind `=` no shell has expanded. Raises UserError where there is no such home."""
-    if not word.strip():
-        raise argparse.ArgumentTypeError(f"is blank; name {what}")
-    try:
-        return Path(word).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{word} cannot be a path: {error}") from error
-
-
-def _jobs(word: str) -> int | str:
-    return word if word == "auto" else _devices(word)
-
-
-def _devices(word: str) -> int:
-    if not word.isdecimal() or not 0 < int(word) <= 1000:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number of them")
-    return int(word)
-
-
-def _place(word: str) -> str:
-    if not word.strip():
-        raise argparse.ArgumentTypeError("is blank; give ray, or the address of a Ray cluster")
-    return word
-
-
-def _count(word: str) -> int:
-    return _number(word, "is no number of images")
-
-
-def _times(word: str) -> int:
-    return _number(word, "is not how many times larger it can be: a whole number from 1")
-
-
-def _whole(word: str) -> int:
-    try:
-        return numbers.whole_number(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{word}' is no whole number") from error
-
-
-def _real(word: str) -> float:
-    try:
-        return numbers.number(word)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{word}' is no number") from error
-
-
-_KINDS = {int: _whole, float: _real, str: str}
-
-
-def _number(word: str, otherwise: str) -> int:
-    if not word.isdecimal() or not 0 < int(word) <= 10**7:
-        raise argparse.ArgumentTypeError(f"'{word}' {otherwise}")
-    return int(word)
-
-
-_SEVERAL = "--fold 0 --fold 1"
-
-
-def _fold(word: str):
-    if word == "all":
-        return word
-    if not word.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{word}' is neither a fold number nor 'all'; several: {_SEVERAL}")
-    return int(word)
 
 
 def job_of(chosen, options: argparse.Namespace, own=()):

@@ -12,6 +12,7 @@ from pipeline.drafting.masks import kind_of
 from pipeline.errors import UserError, shown
 from pipeline.raw import folders as image_folders
 from pipeline.raw.files import RawFiles
+from pipeline.raw.grouping import BY_FOLDER
 from pipeline.raw.places import unused
 from pipeline.raw.places.survey import Survey, survey
 
@@ -200,7 +201,7 @@ def _described(found: Survey, kind: Kind, of_masks: Sequence[str], unused_files:
 def _groups(found: Survey) -> str:
     """What is a group, or may be one, for people."""
     if _is_by_folder(found):
-        return image_folders.folders_said(found.found, image_folders.BY_FOLDER)
+        return image_folders.folders_said(found.found, BY_FOLDER)
     folders = Counter(found.found.folders.values())
     folders.pop("", None)
     if len(folders) > 1 and min(folders.values()) > 1:

@@ -5,16 +5,16 @@ A file of `competitions/` calls `read_folders`; what a mask's pixels mean is sai
 to H x W x 1. What is wrong with the files is said in one line that names the file.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.competition import Doubt, RawData, RawImage
 from pipeline.errors import UserError, shown
-from pipeline.raw import values
+from pipeline.raw import grouping, values
 from pipeline.raw.files import RawFiles
+from pipeline.raw.grouping import BY_ITSELF, Group
 from pipeline.raw.images import WrongKind, kind_of
 from pipeline.raw.masks import Labels, above, binary, class_ids, palette, tolerated, with_channels
 from pipeline.raw.places import finding, refusals, unused
@@ -25,9 +25,6 @@ from pipeline.store.scaling import is_nodata
 UNMASKED = ("refuse", "test", "empty")
 VALID_AS = ("folds", "learnt", "truth")
 SEVERAL = ("union", "objects")
-BY_FOLDER, BY_ITSELF = "folder", "repeated"
-
-Group = str | Callable[[str], str] | None
 
 
 def read_folders(
@@ -82,7 +79,7 @@ def read_folders(
     if unmasked == "refuse":
         refusals.refuse_bare(raw, found, (masks,) if isinstance(masks, str) else tuple(masks))
     to_answer = {*found.test, *(bare if unmasked == "test" else ()), *(found.in_valid if valid_as == "truth" else ())}
-    group_of = _grouping(group, found)
+    group_of = grouping.of_found(group, found)
     masked = {name for layer in found.masks for name in layer}
     blind = sorted(to_answer - masked) if to_answer & masked else []
     if blind and valid_as == "truth":
@@ -172,7 +169,7 @@ def truth_said(count: int, test: str, argument: str) -> str:
 
 def folders_said(found: Found, group: Group) -> str:
     """That folders are groups, for people."""
-    if not _is_by_folder(group, found):
+    if not grouping.is_by_folder(group, found):
         return ""
     folders = sorted({folder for folder in found.folders.values() if folder})
     return (
@@ -321,47 +318,3 @@ def _as_objects(masks: list[np.ndarray]) -> np.ndarray:
 
 def _size(shape: tuple[int, int]) -> str:
     return f"{shape[0]} x {shape[1]}"
-
-
-def _is_by_folder(group: Group, found: Found) -> bool:
-    is_by_folder = group == BY_FOLDER or (group == BY_ITSELF and found.are_repeated)
-    return is_by_folder and len(set(found.folders.values())) > 1
-
-
-def _grouping(group: Group, found: Found) -> Callable[[str, str], str]:
-    """(id, part) -> group. Of pages of one file the file's id is what is asked."""
-    if _is_by_folder(group, found):
-        return lambda name, part: found.folders[name] or found.files.get(name, "")
-    if group in (None, BY_FOLDER, BY_ITSELF):
-        return lambda name, part: found.files.get(name, "")
-    if callable(group):
-        return lambda name, part: _text(group(found.files.get(name, name)), name)
-    of_name = by_pattern(group)
-    return lambda name, part: of_name(found.files.get(name, name), part)
-
-
-def by_pattern(group: str) -> Callable[[str, str], str]:
-    """(id, part) -> group by a regular expression. Raises UserError."""
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise UserError(f"group={group!r} is no regular expression: {error}") from error
-    if pattern.groups != 1:
-        raise UserError(f"group={group!r} has {pattern.groups} groups; it needs one, in (): what the images share")
-
-    def group_of(name: str, part: str) -> str:
-        match = pattern.search(name)
-        if not match and part == "train":
-            raise UserError(f"group={group!r} does not match the image {name}; change it so that it matches every one")
-        return match[1] if match else ""
-
-    return group_of
-
-
-def _text(group: str | int, name: str) -> str:
-    """A group as text: a number is one, too. Raises WrongKind for anything else."""
-    if isinstance(group, (int, np.integer)) and not isinstance(group, bool):
-        return str(group)
-    if not isinstance(group, str):
-        raise WrongKind(f"group= gives {group!r} for the image {name}; it must be a text, blank where there is none")
-    return group

@@ -24,7 +24,6 @@ from pipeline.raw.files import RawFiles
 from pipeline.raw.folders import (
     VALID_AS,
     blind_said,
-    by_pattern,
     doubt_of,
     labelled,
     refuse_blind,
@@ -33,6 +32,7 @@ from pipeline.raw.folders import (
     split_said,
     truth_said,
 )
+from pipeline.raw.grouping import of_names
 from pipeline.raw.masks import Labels, with_channels
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.meaning.looks import Masks
@@ -82,7 +82,7 @@ def read_arrays(
     refuse_unknown("valid_as", valid_as, VALID_AS)
     found = _find(raw, Places((images, masks), (valid, valid_masks), (test, test_masks)))
     layer = _Layer(tuple(classes) or ("object",), answer, void, soft, labels)
-    group_of = group and ((lambda name, part: str(group(name))) if callable(group) else by_pattern(group))
+    group_of = of_names(group)
     is_truth = valid_as == "truth"
     learnt = {**found.train, **({} if is_truth else found.valid)}
     answered = {**(found.valid if is_truth else {}), **found.test}
@@ -99,7 +99,7 @@ def read_arrays(
                     part=part,
                     image=pair.image,
                     labels=pair.labels if part == "train" or not blind else None,
-                    group=group_of(name, part) if group_of else "",
+                    group=group_of(name, part),
                     doubt=pair.doubt,
                     always_learnt=valid_as == "learnt" and name in found.valid,
                 )

@@ -10,7 +10,7 @@ from pipeline.competition import RawData, RawImage
 from pipeline.errors import UserError, shown
 from pipeline.raw.annotations.drawn import Shape, are_shares
 from pipeline.raw.files import RawFiles
-from pipeline.raw.folders import by_pattern
+from pipeline.raw.grouping import of_names
 from pipeline.raw.masks import with_channels
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.values import of_image
@@ -101,7 +101,7 @@ def assembled(
     if not any(image.drawn for image in images):
         raise UserError(f"{raw.folder}: none of {len(images)} images has anything annotated; is it the right folder?")
     _refuse_shares(raw, [drawn for image in images for drawn in image.drawn or ()])
-    group_of = _grouping(ways.group)
+    group_of = of_names(ways.group)
     found = []
     for image in images:
         layers = _Layers(raw, image, ways)
@@ -136,13 +136,6 @@ def unlisted_notes(paths: list[str], unlisted: str, what: str) -> list[str]:
     if not paths:
         return []
     return [f"{len(paths)} picture(s) {what} are taken as {UNLISTED[unlisted]} (unlisted=): {shown(paths, 1)}"]
-
-
-def _grouping(group) -> Callable[[str, str], str]:
-    """(id, part) -> group."""
-    if group is None:
-        return lambda name, part: ""
-    return (lambda name, part: str(group(name))) if callable(group) else by_pattern(group)
 
 
 def _left_out(images: list[Annotated], ways: Ways) -> list[str]:

@@ -17,7 +17,7 @@ from pipeline.raw.annotations.seen import Seen
 from pipeline.raw.annotations.voc_classes import BLACK, BORDER, Colour, seen_classes
 from pipeline.raw.annotations.whereabouts import Gallery
 from pipeline.raw.files import RawFiles
-from pipeline.raw.folders import by_pattern
+from pipeline.raw.grouping import of_names
 from pipeline.raw.masks import class_ids, objects, palette, with_channels
 from pipeline.raw.meaning.colours import VOID
 from pipeline.raw.places.names import normal, stem, way
@@ -62,13 +62,13 @@ def read_voc(
     part_of = dict.fromkeys(found.train, "train") | dict.fromkeys(found.test, "test")
     extra = {"test": "test", "empty": "train"}.get(unlisted)
     part_of |= dict.fromkeys(found.unlisted, extra) if extra else {}
-    group_of = group and ((lambda name, part: str(group(name))) if callable(group) else by_pattern(group))
+    group_of = of_names(group)
     images = []
     for path, part in part_of.items():
         pair = _Pair(raw, path, found.masks.get(path), of_mask, channels)
         labels = pair.labels if part == "train" or (path in found.masks and found.are_answered) else None
         own = stem(path)
-        images.append(RawImage(own, part, pair.image, labels, group=group_of(own, part) if group_of else ""))
+        images.append(RawImage(own, part, pair.image, labels, group=group_of(own, part)))
     return RawData(images, notes=notes)
 
 
