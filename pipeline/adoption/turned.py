@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-LEAST, SHARE, GAIN = 8, 0.9, 0.1  # pictures that tell, the share of them in which another way fits better, by how much
+LEAST, SHARE, GAIN = 8, 0.9, 0.3  # pictures that tell, the share of them in which another way fits better, by how much
 WAYS = {
     "transposed (rows and columns exchanged)": lambda array: array.swapaxes(0, 1),
     "mirrored left to right": lambda array: array[:, ::-1],
@@ -38,12 +38,15 @@ def better_way(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> str:
 
 
 def _fit(probabilities: np.ndarray, inside: np.ndarray) -> float:
-    """How much larger they are inside than outside: 1 at most."""
-    return float(probabilities[inside].mean() - probabilities[~inside].mean()) / 255
+    """Their correlation: 1 where they say just the truth, 0 where they are all alike."""
+    centred, truth = (array - array.mean() for array in (probabilities.astype(np.float32), inside.astype(np.float32)))
+    scale = float(np.sqrt((centred**2).sum() * (truth**2).sum()))
+    return float((centred * truth).sum()) / scale if scale else 0.0
 
 
 def _votes(fits: list[tuple[float, float]]) -> tuple[float, int]:
     """(how much better the mean is, in how many pictures); not better at all where it is not so in nearly all."""
-    gains = np.array([other - as_is for other, as_is in fits])
+    # what is worse than nothing as it is fits better however it is turned: a way must fit by itself, too
+    gains = np.array([other - max(as_is, 0) for other, as_is in fits])
     count = int((gains > 0).sum())
     return (float(gains.mean()) if count >= SHARE * len(gains) and gains.mean() > GAIN else 0.0), count

@@ -369,3 +369,6 @@ def test_predictions_that_lie_in_another_way_than_their_images_are_refused(job, 
     # another file: arrays are kept by their paths
     np.savez(tmp_path / "oof_as_is.npz", predictions=[values[name] for name in ids], ids=ids)
     adopted(job, tmp_path / "oof_as_is.npz", f"asis{list(turned.WAYS).index(way)}")
+    # the background: worse than nothing as it is
+    np.savez(tmp_path / "oof_background.npz", predictions=[1 - values[name] for name in ids], ids=ids)
+    adopted(job, tmp_path / "oof_background.npz", f"background{list(turned.WAYS).index(way)}")
