@@ -1,6 +1,7 @@
 """Arrays of foreign files, opened when they are asked for: npy mapped into memory, npz and h5 by their names."""
 
 import functools
+import re
 import threading
 import zipfile
 from pathlib import Path
@@ -35,6 +36,13 @@ class Arrays:
     def form(self, key: str) -> tuple[tuple[int, ...], np.dtype]:
         """Its shape and type; nothing more of it is read."""
         return _form(self.path, key)
+
+    def is_unnamed_text(self, key: str) -> bool:
+        """Whether it holds texts, and nobody gave it a name (`arr_1`)."""
+        if not re.fullmatch(r"arr_\d+", key):
+            return False
+        shape, dtype = self.form(key)
+        return len(shape) == 1 and dtype.kind in "US"
 
     def where(self, key: str) -> str:
         return f"{self.path}:{key}" if key else str(self.path)

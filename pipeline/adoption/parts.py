@@ -78,8 +78,12 @@ def of_folder(raw: RawFiles) -> Found:
     parts, notes = _of_stacks(raw.folder, files)
     parts += [*_of_singles(raw, files.singles), *_of_pictures(raw, files.pictures)]
     if not parts:
-        kinds = f"{', '.join(ENDINGS)} or pictures"
-        raise UserError(f"{raw.folder} holds no predictions that are read ({kinds}); name the folder, or a file in it")
+        there = Counter(Path(name).suffix.lower() or Path(name).name for name in raw.names)
+        said = shown(f"{count} {ending}" for ending, count in there.most_common())
+        raise UserError(
+            f"{raw.folder} holds no predictions that are read ({', '.join(ENDINGS)} or pictures), but {said}; name the "
+            "folder, or save them as numpy.savez(path, predictions=…, ids=…)"
+        )
     left_out = {
         "in archives (unpack them)": files.packed,
         "called as what was trained on": files.learnt,
@@ -185,6 +189,8 @@ def _of_stack(folder: Path, name: str, companions: list[str]) -> list[Part]:
     path = folder / name
     arrays = Arrays(path)
     own_ids = [key for key in arrays.keys if words.holds_ids(key.rpartition("/")[2])]
+    # as numpy.savez(path, predictions, ids) calls them
+    own_ids = own_ids or [key for key in arrays.keys if arrays.is_unnamed_text(key)]
     others = [key for key in arrays.keys if key not in own_ids and not contents.is_scores(arrays, key, contents.MANY)]
     wanted = contents.by_role(others) or {words.role_of(name): others}
     parts, read = [], set()

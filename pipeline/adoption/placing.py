@@ -111,6 +111,23 @@ def _by_column(part: Part, prepared: Prepared, names: dict[str, str]) -> tuple[P
     return replace(part, ids=part.columns[column]), f"{where}: ids are those of the column {column}"
 
 
+def folds_by_images(parts: list[Owned], table: FoldTable) -> tuple[list[Owned], list[str]]:
+    """The parts, where several out-of-fold files whose names say no fold are each of just what a fold holds out, with
+    these folds, and a line on it."""
+    held = [one for one in parts if one.role == words.OOF]
+    of_rows = {frozenset(table.held_out(fold).tolist()): fold for fold in range(table.count)}
+    folds = [of_rows.get(frozenset(one.rows.tolist())) for one in held]
+    if len(held) < 2 or None in folds or len(set(folds)) < len(folds) or any(one.part.fold is not None for one in held):
+        return parts, []
+    numbers = dict(zip(map(id, held), folds, strict=True))
+    found = [
+        replace(one, part=replace(one.part, fold=numbers[id(one)])) if id(one) in numbers else one for one in parts
+    ]
+    return found, [
+        f"{len(held)} files are of the folds whose images they hold: {held[0].part.where} of fold {folds[0]}"
+    ]
+
+
 def plan(parts: list[Owned], table: FoldTable, prepared: Prepared, file: str) -> Plan:
     """Raises UserError where images are missing, or held out by other folds than in the table.
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.adoption import converted, ids, placing, values
+from pipeline.adoption import converted, ids, placing, turned, values
 from pipeline.adoption.converted import How, Reader
 from pipeline.adoption.parts import Found, Part
 from pipeline.adoption.placing import Plan
+from pipeline.errors import UserError
 from pipeline.imaging import evenly
 from pipeline.store.fold_table import FoldTable
 from pipeline.store.prepared import Prepared
@@ -62,6 +63,24 @@ class Taken:
             found.append(line + (": was it trained on both?" if held >= known else ""))
         return found
 
+    def refuse_turned(self, looked_at: int = 64) -> None:
+        """Raises UserError where out-of-fold predictions surely lie in another way than their images do."""
+        pairs = [pair for own in self.plan.valid.values() for pair in own]
+        pairs = [(pair, self.rows[id(pair[0])][pair[1]]) for pair in pairs]
+        pairs = [(pair, row) for pair, row in pairs if self.prepared.columns["coverage"][row] > 0]
+        pairs = pairs[:: max(1, len(pairs) // looked_at)]
+        if not pairs or self.prepared.labels[pairs[0][1]].shape[2] != self.task.outputs:
+            # what is answered is not what is learnt, channel by channel
+            return
+        answers = self.converted([pair for pair, _ in pairs])
+        truths = (self.prepared.labels[row] for _, row in pairs)
+        said = turned.better_way((answer, truth) for (_, answer), truth in zip(answers, truths, strict=True))
+        if said:
+            raise UserError(
+                f"{pairs[0][0][0].where}: of the predictions of held-out images {said} than as they are; save them as "
+                "their images lie, H x W, and those of the test images, too"
+            )
+
     def _of_truth(self, looked_at: int = 64) -> list[str]:
         """A line where most masks equal those that they are scored on, in some images of all that hold anything."""
         coverage, labels = self.prepared.columns["coverage"], self.prepared.labels
@@ -100,12 +119,13 @@ def taken(found: Found, prepared: Prepared, table: FoldTable, task: Task, file: 
     """
     names = ids.renamed(Path(given["names"])) if given["names"] else {}
     owned, left_out = placing.all_owned(found.parts, prepared, names)
+    owned, by_images = placing.folds_by_images(owned, table)
     plan = placing.plan(owned, table, prepared, file)
     how = How(given["logits"], given["fit"], given["channels"])
     own = list(zip(prepared.table["height"].tolist(), prepared.table["width"].tolist(), strict=True))
     readers = [converted.reader(one.part, task, own[one.rows[0]], how) for one in owned]
     looked = [converted.surveyed(one) for one in readers]
-    notes = [*left_out, *plan.notes]
+    notes = [*left_out, *by_images, *plan.notes]
     # of all parts together: a fold whose every value is small is no mask
     most = max((survey.high for r, (survey, _) in zip(readers, looked, strict=True) if not r.labels), default=0)
     for i, (one, (survey, sizes)) in enumerate(zip(owned, looked, strict=True)):

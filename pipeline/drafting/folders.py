@@ -188,7 +188,7 @@ def _described(found: Survey, kind: Kind, of_masks: Sequence[str], unused_files:
     lines += [
         line
         for line in (
-            image_folders.split_of(files, layout.valid, "folds"),
+            image_folders.split_of(files, layout.valid, "folds", frozenset(files.bare if found.bare else ())),
             _groups(found),
             image_folders.several_said(files, _several(kind)),
             unused_files,

@@ -102,7 +102,8 @@ def read_folders(
                 always_learnt=valid_as == "learnt" and part == "train" and name in found.in_valid,
             )
         )
-    notes = _notes(raw, found, group, test, valid, valid_as, several)
+    answered = frozenset(bare if unmasked == "test" else ())
+    notes = _notes(raw, found, group, test, valid, valid_as, several, answered)
     notes += [blind_said(len(to_answer & masked), blind)] if blind else []
     return RawData(result, notes=notes, nodata=nodata)
 
@@ -122,14 +123,23 @@ def blind_said(count: int, blind: list[str]) -> str:
     )
 
 
-def _notes(raw: RawFiles, found: Found, group: Group, test: str, valid: str, valid_as: str, several: str) -> list[str]:
-    """What is assumed, and what is left out."""
+def _notes(
+    raw: RawFiles,
+    found: Found,
+    group: Group,
+    test: str,
+    valid: str,
+    valid_as: str,
+    several: str,
+    bare: frozenset[str],
+) -> list[str]:
+    """What is assumed, and what is left out. `bare`: images without a mask that are to be answered."""
     return [
         line
         for line in (
             found.renamed(test) if found.prefix else "",
             *found.notes,
-            split_of(found, valid, valid_as),
+            split_of(found, valid, valid_as, bare),
             folders_said(found, group),
             several_said(found, several),
             unused.line(raw, found.used),
@@ -138,9 +148,10 @@ def _notes(raw: RawFiles, found: Found, group: Group, test: str, valid: str, val
     ]
 
 
-def split_of(found: Found, valid: str, valid_as: str) -> str:
-    """`split_said` of folders."""
-    return split_said(finding.by_part(found), valid and f"{valid}/", len(found.in_valid), valid_as)
+def split_of(found: Found, valid: str, valid_as: str, answered: frozenset[str]) -> str:
+    """`split_said` of folders. `answered`: those without a mask, where these are to be answered."""
+    kept = len(found.in_valid - answered)
+    return split_said(finding.by_part(found, answered), valid and kept and f"{valid}/", kept, valid_as)
 
 
 def split_said(counts: Mapping[str, int], valid: str, in_valid: int, valid_as: str) -> str:

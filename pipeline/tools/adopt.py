@@ -96,6 +96,7 @@ def _adopt(job: Job, folder: Path, given: dict) -> None:
             return
         table = job.fold_table
         taken = whole.taken(found, job.prepared, table, job.competition.task, job.store.shown(job.folds_file), given)
+        taken.refuse_turned()
         content |= {"assumed": [*found.notes, *taken.notes], "warnings": taken.warnings(job.competition.metric)}
         for line in [*taken.notes, *(f"warning: {line}" for line in content["warnings"])]:
             job.say(line)

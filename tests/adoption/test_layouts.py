@@ -489,3 +489,20 @@ def test_ids_of_another_fold_are_not_taken(job, tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(held_out(job, 1)[::-1]))
     with pytest.raises(UserError, match=r"several files of ids beside it: .*keep the one that is in the order"):
         adopted(job, tmp_path, "which ids")
+
+
+@pytest.mark.parametrize("name", ["val_preds_{}", "f{}_valid"])
+def test_folds_that_no_name_says_are_told_by_their_images(job, tmp_path, capsys, name):
+    values = drawn(job, 5)
+    for fold in (2, 0, 1):
+        ids = held_out(job, fold)
+        np.savez(tmp_path / f"{name.format('abc'[fold])}.npz", predictions=stack(values, ids, share), ids=ids)
+    expect(adopted(job, tmp_path, f"named{len(name)}"), values, tests=())
+    assert "3 files are of the folds whose images they hold" in capsys.readouterr().out
+
+
+def test_ids_that_were_saved_without_a_name(job, tmp_path):
+    values = drawn(job, 6)
+    for role, ids in parts(job).items():
+        np.savez(tmp_path / f"{role}.npz", stack(values, ids, share), np.array(ids))
+    expect(adopted(job, tmp_path, "unnamed"), values)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.adoption import turned
 from pipeline.command import trial
 from pipeline.errors import UserError
 from pipeline.runs.adopted import job_of as job_after
@@ -256,7 +257,8 @@ def test_folders_without_predictions(job, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "holds no files" in refused(job, tmp_path / "empty")
     (tmp_path / "empty" / "notes.txt").write_text("x")
-    assert "holds no predictions that are read" in refused(job, tmp_path / "empty")
+    said = refused(job, tmp_path / "empty")
+    assert "holds no predictions that are read" in said and "or pictures), but 1 .txt; name the folder" in said
     whole(tmp_path / "learnt", job, shares(job), name="train")
     assert "call it oof" in refused(job, tmp_path / "learnt" / "train.npz")
     assert "holds no predictions that are read" in refused(job, tmp_path / "learnt")
@@ -347,3 +349,26 @@ def test_files_of_a_fold_that_also_answer_what_it_learnt_are_compared(job, tmp_p
     assert len(lines) == 3
     assert all("also answers 12 images that it does not hold out (left out)" in line for line in lines)
     assert all(line.endswith("was it trained on both?") == leaks for line in lines)
+
+
+@pytest.mark.parametrize("way", list(turned.WAYS))
+def test_predictions_that_lie_in_another_way_than_their_images_are_refused(job, tmp_path, way):
+    """Of squares, in which no size tells."""
+    prepared = job.prepared
+    truth = {
+        name: prepared.labels[row][..., 0] for row, name in enumerate(prepared.table["id"]) if row in prepared.train
+    }
+    rng = np.random.default_rng(0)
+    values = {name: np.clip(own * 0.6 + rng.random(own.shape) * 0.4, 0, 1) for name, own in truth.items()}
+    quarters = ["turned by a quarter to the left", "turned by a quarter to the right"]
+    undone = quarters[1 - quarters.index(way)] if way in quarters else way
+    ids = list(values)
+    np.savez(tmp_path / "oof.npz", predictions=[turned.WAYS[undone](values[name]) for name in ids], ids=ids)
+    said = refused(job, tmp_path)
+    assert "of the predictions of held-out images" in said and f"fit the truth better {way} than as they are" in said
+    # another file: arrays are kept by their paths
+    np.savez(tmp_path / "oof_as_is.npz", predictions=[values[name] for name in ids], ids=ids)
+    adopted(job, tmp_path / "oof_as_is.npz", f"asis{list(turned.WAYS).index(way)}")
+    # the background: worse than nothing as it is
+    np.savez(tmp_path / "oof_background.npz", predictions=[1 - values[name] for name in ids], ids=ids)
+    adopted(job, tmp_path / "oof_background.npz", f"background{list(turned.WAYS).index(way)}")

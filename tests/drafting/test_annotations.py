@@ -288,6 +288,7 @@ def test_what_is_no_run_lengths_is_refused_for_what_it_is(made, tmp_path, header
     ("name", "text", "says"),
     [
         ("via.json", '{"a.png1": {"regions": [{"shape_attributes": {}}]}}', "via.json holds annotations of VIA"),
+        ("via.csv", "filename,region_shape_attributes\na.png,{}\n", "via.csv holds annotations of VIA"),
         ("a.xml", '<annotations>\n<image id="0" name="a.png"/></annotations>', "a.xml holds annotations of CVAT"),
         ("a.xml", "<annotation>\n<object><bndbox></bndbox></object></annotation>", "masks cannot be made of boxes"),
         ("a.jsonl", '{"id": "t0"}', "a.jsonl holds annotations as a json in each line, which are not read"),

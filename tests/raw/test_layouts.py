@@ -593,6 +593,39 @@ def test_a_field_of_view_alone_is_said(tmp_path):
     assert "warning: mask/: 6 match an image, but cover" in said and "a field of view; are there other masks?" in said
 
 
+def test_masks_of_classes_that_fill_their_pictures_are_no_field_of_view(tmp_path):
+    for i in range(4):
+        picture, labels = scene(i)
+        save(tmp_path / "images" / f"{i}.png", picture)
+        save(tmp_path / "masks" / f"{i}.png", labels + 1)
+    assert "a field of view" not in drafted(tmp_path)[1]
+
+
+def test_masks_of_several_kinds_are_named(tmp_path):
+    """Cityscapes': colours, classes and objects of each picture."""
+    for i in range(4):
+        picture, labels = scene(i)
+        save(tmp_path / "leftImg8bit" / "train" / f"a_{i}_leftImg8bit.png", picture)
+        for kind, mask in (("color", picture), ("labelIds", labels)):
+            save(tmp_path / "gtFine" / "train" / f"a_{i}_gtFine_{kind}.png", mask)
+    said = refusal(drafted, tmp_path)
+    assert "masks of 2 kinds lie in gtfine/, each of all images: *_color.png, *_labelIds.png; name the one" in said
+    truth = {f"a_{i}_leftImg8bit": scene(i)[1] for i in range(4)}
+    check(tmp_path, truth, "leftimg8bit", "*_labelIds.png", images="leftimg8bit", masks="*_labelIds.png")
+
+
+def test_a_validation_part_without_masks_is_answered_and_no_split_is_said(tmp_path):
+    split(tmp_path, parts=("train",))
+    for i in range(2):
+        save(tmp_path / "valid" / "images" / f"v{i}.png", scene(20 + i)[0])
+    competition, said = drafted(tmp_path)
+    assert "2 image(s) without a mask are taken as to be answered" in said and "published split" not in said
+    with RawFiles(tmp_path) as raw:
+        data = competition.read(raw)
+    assert [image.part for image in data.images].count("test") == 2
+    assert "published split" not in " ".join(data.notes)
+
+
 def test_layers_are_named_with_commas(tmp_path):
     save(tmp_path / "images" / "a.png", scene(0)[0])
     for name, seed in (("x", 0), ("y", 1)):

@@ -73,6 +73,9 @@ def the_tables(raw: RawFiles) -> tuple[str, ...]:
     return tuple(dict.fromkeys(short.values()))
 
 
+_NO_PARENT = (None, "", "none")  # the supercategory of what has none
+
+
 def _is_coco(raw: RawFiles, name: str) -> bool:
     """Whether it is one of annotations on images; a cut one counts, so that it is refused for that."""
     text = raw.read(name)
@@ -87,16 +90,19 @@ def listing(raw: RawFiles, tables: tuple[str, ...], images: str, test: str) -> L
     of_test = Where(test).holds if test else lambda name: part_in(name) == "test"
     found: dict[str, Image] = {}
     categories: dict[int, str] = {}
+    parents: set[str] = set()
     for file in files:
-        _read(raw, file, gallery, of_test, found, categories)
+        _read(raw, file, gallery, of_test, found, categories, parents)
     tests = [name for name in Gallery(raw).names if of_test(name)]
     listed = [image for image in found.values() if image.part == "train"]
     unlisted = [name for name in gallery.names if name not in found and name not in tests]
     if not any(image.annotations for image in listed):
         raise UserError(f"{raw.where(files[0])}: nothing is annotated on its {len(listed)} train images")
     notes = _crowds_alone([note for image in found.values() for note in image.annotations])
-    classes = tuple(categories[key] for key in sorted(categories))
     used = {note.category for image in found.values() for note in image.annotations}
+    classes = tuple(categories[key] for key in sorted(categories) if categories[key] not in parents - used)
+    if above := [name for name in categories.values() if name in parents - used]:
+        notes.append(f"{shown(above)} is what other categories are called together, and annotates nothing: no class")
     if bare := [name for name in classes if name not in used]:
         notes.append(f"{len(bare)} of {len(classes)} categories occur nowhere: {shown(bare)}")
     if empty := [image.path for image in listed if not image.annotations]:
@@ -120,14 +126,17 @@ def _file(raw: RawFiles, table: str) -> str:
     return found[0]
 
 
-def _read(raw: RawFiles, file: str, gallery: Gallery, of_test, found: dict, categories: dict) -> None:
-    """Adds what one file says."""
+def _read(raw: RawFiles, file: str, gallery: Gallery, of_test, found: dict, categories: dict, parents: set) -> None:
+    """Adds what one file says; to `parents` the names of categories that are what others are called together."""
     whole, where = content(raw, file), raw.where(file)
     lists = {name: whole.get(name) if isinstance(whole, dict) else None for name in ("images", "annotations")}
     for name, there in lists.items():
         if not isinstance(there, list) or not all(isinstance(item, dict) for item in there):
             raise UserError(f"{where} has no list of {name}: it is not COCO's json, or cut off; download it again")
     own = _categories(whole, where)
+    above = {str(item.get("supercategory")) for item in whole["categories"]}
+    # a class may also be called as its own
+    parents |= {own[item["id"]] for item in whole["categories"] if item.get("supercategory") in _NO_PARENT} & above
     for key, name in own.items():
         if categories.setdefault(key, name) != name:
             raise UserError(f"{where}: category {key} is {name!r}, and {categories[key]!r} in another file")

@@ -53,6 +53,8 @@ def columns_of(rows: list[Row], gallery: Gallery, where: str, given: Format | No
     size = _size_columns(rest)
     shape = Columns(Format(_id_column(keys.columns), rle, joined=keys.joined, glue=keys.glue), keys.pictures, size)
     klass = "" if keys.joined else _class_column(rows, [name for name in rest if name not in size], shape)
+    whether = [name for name in rest if CLASS_NAMES.match(name) and _says_whether(rows, name, shape)]
+    said += [f"the column {name} says whether there is anything: no class" for name in whether]
     return Columns(replace(shape.dialect, class_column=klass), keys.pictures, size, tuple(said))
 
 
@@ -105,11 +107,20 @@ def _class_column(rows: list[Row], columns: list[str], shape: Columns) -> str:
     """The column that names classes: one that is called so, or that differs between the rows of an image."""
     for named in (True, False):
         for name in columns:
-            if bool(CLASS_NAMES.match(name)) != named or not _few(rows, name):
+            if bool(CLASS_NAMES.match(name)) != named or not _few(rows, name) or _says_whether(rows, name, shape):
                 continue
             if named or _varies(rows, name, shape):
                 return name
     return ""
+
+
+def _says_whether(rows: list[Row], name: str, shape: Columns) -> bool:
+    """Whether it has one value where something is there, and others where nothing is, in a row for each image."""
+    values = {True: set(), False: set()}
+    for row in rows:
+        values[row.fields[shape.dialect.rle_column].strip().lower() not in NOTHING].add(row.fields[name])
+    one_each = len({shape.image_and_class(row)[0] for row in rows}) == len(rows)
+    return one_each and len(values[True]) == 1 and bool(values[False]) and not values[True] & values[False]
 
 
 def _few(rows: list[Row], name: str) -> bool:

@@ -6,7 +6,7 @@ RLE_NAMES = re.compile(
     r"encod|^rle|rle$|run_?length|^pixels$|^segmentation$|^annotation$|^predicted$|mask", re.IGNORECASE
 )
 MEASURE_NAMES = re.compile(r"(box|size|shape|area)$", re.IGNORECASE)
-CLASS_NAMES = re.compile(r"^(class|label|category|cls|organ)(_?(id|name|ids|names))?$", re.IGNORECASE)
+CLASS_NAMES = re.compile(r"^(class|label|category|cls)(_?(id|name|ids|names))?$", re.IGNORECASE)
 SIZE_NAMES = (
     re.compile(r"^(img_?|image_?|orig_?)?(height|h|rows)$", re.IGNORECASE),
     re.compile(r"^(img_?|image_?|orig_?)?(width|w|cols|columns)$", re.IGNORECASE),

@@ -89,6 +89,8 @@ def _of_table(raw: RawFiles, name: str) -> str:
     except UserError as error:
         # in UTF-16 every other byte is 0
         return str(error) if LONG.search(raw.read(name).replace(b"\0", b"")) else ""
+    if "region_shape_attributes" in rows[0].fields:
+        return f"{where} holds annotations of VIA, {_EXPORT}"
     return no_runs.refusal(rows, where)
 
 

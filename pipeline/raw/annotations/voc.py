@@ -24,6 +24,7 @@ from pipeline.raw.places.names import normal, stem, way
 from pipeline.raw.values import of_image
 
 BESIDE_MASKS = True  # its folders say more than that there are pictures of masks
+_FOLDERS = {"classes": "SegmentationClass", "objects": "SegmentationObject"}
 _MASKS = {"classes": "segmentationclass", "objects": "segmentationobject"}
 
 
@@ -83,7 +84,7 @@ COMMENTS = {
 
 def look(raw: RawFiles, answer: str, named: tuple[str, ...]) -> Seen | None:
     """Folders called as VOC's are, unless what is in them are masks of another kind, which folders are read as."""
-    if named or not any(_MASKS["classes"] in way(name) for name in raw.names):
+    if named or not any(_MASKS["classes"] in way(name) for name in Gallery(raw, with_masks=True).names):
         return None
     answer = answer or "classes"
     found = _found(raw, "classes")
@@ -156,7 +157,10 @@ def _found(raw: RawFiles, answer: str) -> _Found:
     names = Gallery(raw, with_masks=True).names
     masks = [name for name in names if _MASKS[answer] in way(name)]
     if not masks:
-        raise UserError(f'{raw.folder} holds no masks in SegmentationObject/; bring it, or answer="classes"')
+        other = {"objects": "classes", "classes": "objects"}[answer]
+        raise UserError(
+            f'{raw.folder} holds no masks in {_FOLDERS[answer]}/; bring it, or answer="{other}" of {_FOLDERS[other]}/'
+        )
     pictures = [name for name in names if not set(_MASKS.values()) & set(way(name))]
     by_stem: dict[str, str] = {}
     for name in pictures:

@@ -15,7 +15,7 @@ from pipeline.raw.annotations.fields import Fields
 from pipeline.raw.annotations.whereabouts import Gallery, bare, part_in
 from pipeline.raw.annotations.wide import melted
 from pipeline.raw.files import RawFiles
-from pipeline.raw.places.names import Where
+from pipeline.raw.places.names import Where, folder_of
 from pipeline.raw.tables import Row
 from pipeline.store.dialect import NOTHING, Format, RunError
 
@@ -60,9 +60,10 @@ class Written:
         more = set(self.train) - set(self.paths.values())
         if not more:
             return "refuse"
-        if self.dialect.empty is None:
+        elsewhere = {folder_of(path) for path in self.paths.values()}.isdisjoint(map(folder_of, more))
+        if self.dialect.empty is None and not elsewhere:
             return "empty"
-        return "leave_out" if has_test else "test"
+        return "leave_out" if has_test or self.dialect.empty is None else "test"
 
 
 def the_table(raw: RawFiles) -> str:

@@ -103,7 +103,9 @@ def _is_soft(values: np.ndarray) -> bool:
 
 
 def _is_field(seen: list[np.ndarray]) -> bool:
-    """Whether masks cover most of their pictures, and all the same part."""
+    """Whether masks cover most of their pictures, and all the same part, in one value."""
+    if len(set().union(*(np.unique(values).tolist() for values in seen)) - {0}) > 1:
+        return False
     first = seen[0] != 0
     others = [values != 0 for values in seen[1:] if values.shape == first.shape]
     if not others or any(np.mean(part) <= COVERS for part in (first, *others)):

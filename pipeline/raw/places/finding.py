@@ -246,7 +246,8 @@ def _parts(places: Places) -> dict[str, str]:
     return {name: next((p for p in map(part_of, place[same:]) if p), "") for name, place in places.items()}
 
 
-def by_part(found: Found) -> dict[str, int]:
-    """How many train images each part of a published split holds; nothing where it is one part."""
-    counts = Counter(part for part in found.parts.values())
+def by_part(found: Found, answered: frozenset[str] = frozenset()) -> dict[str, int]:
+    """How many train images each part of a published split holds, but those that are answered; nothing where it is one
+    part."""
+    counts = Counter(part for name, part in found.parts.items() if name not in answered)
     return dict(counts) if counts["train"] and counts["valid"] else {}

@@ -65,6 +65,13 @@ def refuse_lost(
     raw: RawFiles, images: str, layer: str, everything: list[Image], there: list[str], lost: list[str]
 ) -> None:
     """Raises UserError for masks that belong to no image."""
+    kinds = Counter(stem(name).rpartition("_")[2] for name in lost)
+    if 1 < len(kinds) <= 8 and set(kinds.values()) == {len(everything)}:
+        stars = [f"*_{kind}{_ending(lost[0])}" for kind in sorted(kinds)]
+        raise UserError(
+            f"{raw.folder}: masks of {len(kinds)} kinds lie in {layer}/, each of all images: {shown(stars, 8)}; name "
+            f"the one that is meant: ./run.sh new NAME FOLDER {shlex.quote(images)} '{stars[0]}'"
+        )
     if lost and len(lost) == len(there):
         raise UserError(
             f"{raw.folder}: no mask belongs to an image by its name: images are called "
@@ -76,6 +83,10 @@ def refuse_lost(
             f"{raw.folder}: {len(lost)} of {len(there)} masks in {layer}/ have no image in {images}/: {shown(lost)}; "
             "add the images or delete the masks"
         )
+
+
+def _ending(name: str) -> str:
+    return name[len(name.rpartition("/")[0]) :].removeprefix("/")[len(stem(name)) :]
 
 
 def refuse_bare(raw: RawFiles, found, layers: tuple[str, ...]) -> None:

@@ -75,6 +75,23 @@ def test_outlines_and_run_lengths(tmp_path, form):
     assert seen.arguments["classes"] == ("kind 1", "kind 2") and seen.arguments["points"] == "centres"
 
 
+@pytest.mark.parametrize("is_used", [False, True])
+def test_what_other_categories_are_called_together_is_no_class_where_nothing_is_called_so(tmp_path, is_used):
+    """Roboflow's first category."""
+    content, truth = coco(tmp_path / "images")
+    for category in content["categories"]:
+        category["supercategory"] = "kinds"
+    content["categories"].insert(0, {"id": 0, "name": "kinds", "supercategory": "none"})
+    if is_used:
+        content["annotations"][0]["category_id"] = 0
+    write(tmp_path / "annotations.json", content)
+    seen, found = looked(tmp_path, reader)
+    assert seen.arguments["classes"] == (*(["kinds"] if is_used else []), "kind 1", "kind 2")
+    assert is_used or found.equals(truth)
+    said = "kinds is what other categories are called together, and annotates nothing: no class"
+    assert (said in found.notes) is not is_used
+
+
 def test_layers_and_objects(tmp_path):
     content, truth = coco(tmp_path)
     write(tmp_path / "annotations.json", content)

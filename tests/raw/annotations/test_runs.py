@@ -383,9 +383,38 @@ def test_other_columns_are_no_classes(tmp_path):
     truth = one_class(tmp_path)
     lines = (tmp_path / "train.csv").read_text().splitlines()
     rows = [f"{line},{('liver', 'lung')[i % 2]},{HEIGHT},{WIDTH},{30 + i}" for i, line in enumerate(lines[1:])]
-    table(tmp_path / "train.csv", "id,rle,tissue,img_height,img_width,age", rows)
+    for name in ("tissue", "organ"):
+        table(tmp_path / "train.csv", f"id,rle,{name},img_height,img_width,age", rows)
+        seen, found = looked(tmp_path, reader)
+        assert found.equals(truth) and seen.arguments["classes"] == ("object",)
+
+
+@pytest.mark.parametrize(("nothing", "something"), [("0", "1"), ("normal", "polyp")])
+def test_a_column_that_says_whether_there_is_anything_is_no_class(tmp_path, nothing, something):
+    truth = one_class(tmp_path)
+    lines = (tmp_path / "train.csv").read_text().splitlines()[1:]
+    rows = [f"{line},{nothing if line.endswith(',') else something}" for line in lines]
+    table(tmp_path / "train.csv", "id,rle,label", rows)
     seen, found = looked(tmp_path, reader)
     assert found.equals(truth) and seen.arguments["classes"] == ("object",)
+    assert "the column label says whether there is anything: no class" in seen.notes
+    # another one where there is something, too
+    table(tmp_path / "train.csv", "id,rle,label", [*rows[:-1], f"{lines[-1]},other"])
+    assert len(looked(tmp_path, reader)[0].arguments["classes"]) == 3
+
+
+def test_pictures_of_other_folders_than_those_of_the_csv_are_left_out_and_that_is_said(tmp_path):
+    """Of objects a picture without a row has none; those of another data set beside it are not known."""
+    truth = objects(tmp_path)
+    rows = [line for line in (tmp_path / "train.csv").read_text().splitlines() if not line.endswith(",")]
+    table(tmp_path / "train.csv", rows[0], rows[1:])
+    assert looked(tmp_path, reader)[0].arguments["unlisted"] == "empty"
+    (tmp_path / "train" / "t0.png").unlink()
+    save(tmp_path / "train_semi_supervised" / "s0.png", scene(9)[0])
+    seen, found = looked(tmp_path, reader)
+    truth.pop("t0")
+    assert found.equals(truth) and seen.arguments["unlisted"] == "leave_out"
+    assert any("train_semi_supervised/s0.png" in note and "left out" in note for note in found.notes)
 
 
 def test_a_size_that_the_csv_says_and_the_picture_has_not(tmp_path):

@@ -122,6 +122,18 @@ def test_0_and_255_alone_are_one_class_and_jpegs_are_read_as_folders_are(tmp_pat
         assert reader.look(raw, "", ()) is None
 
 
+def test_arrays_in_a_folder_of_its_name_are_no_masks_of_it(tmp_path):
+    """What labelme's converter writes: arrays in SegmentationClass, pictures of them beside."""
+    folder(tmp_path)
+    for path in list((tmp_path / "SegmentationClass").iterdir()):
+        path.rename(path.with_suffix(".npy"))
+        (tmp_path / "SegmentationObject" / path.name).unlink()
+    with RawFiles(tmp_path) as raw:
+        assert reader.look(raw, "", ()) is None
+        with pytest.raises(UserError, match=r"no masks in SegmentationObject/; bring it, or answer=\"classes\" of Seg"):
+            read_voc(raw, answer="objects")
+
+
 def test_lists_say_what_is_learnt_and_what_is_answered(tmp_path):
     truth = folder(tmp_path)
     lists(tmp_path, train=["v0", "v1"], val=["v2"], trainval=["v0", "v1", "v2"], test=["more"])
